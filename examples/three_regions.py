@@ -21,7 +21,7 @@ import numpy as np
 from epochal import MLP, Settings
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
 from epochal.choose.search import Point, Search, exponent_of, rate_at
-from epochal.choose.time_to_target import Effort, Reached, effort
+from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
 from epochal.choose.trial import Candidate
 from epochal.choose.trial_runner import TrialRunner, prepare_shared
 
@@ -64,12 +64,12 @@ def study(
     return found, bootstrap_hyperbola([point.batch_size for point in found], steps, reached)
 
 
-def picture(efforts: dict[int, Effort], fit: Hyperbola, path: str) -> None:
+def picture(running_times: dict[int, ExpectedRunningTime], fit: Hyperbola, path: str) -> None:
     """Updates to the target against the batch size, with the fit and the lines that it bends between."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    sizes = np.array(list(efforts))
-    middle = np.array([one.expected for one in efforts.values()])
-    ends = np.array([[one.expected - one.low, one.high - one.expected] for one in efforts.values()]).T
+    sizes = np.array(list(running_times))
+    middle = np.array([one.expected for one in running_times.values()])
+    ends = np.array([[one.expected - one.low, one.high - one.expected] for one in running_times.values()]).T
     line = np.geomspace(sizes.min(), sizes.max(), 200)
     axes.plot(line, fit.minimal_samples / line, ":", color="0.5", label="perfect scaling")
     axes.axhline(fit.minimal_steps, ls="--", color="0.5", label="the floor")
@@ -84,9 +84,9 @@ def picture(efforts: dict[int, Effort], fit: Hyperbola, path: str) -> None:
 def main(target: float = 0.2, optimizer: str = "sgd") -> None:
     """Run the study, print its table, draw its picture."""
     found, fit = study(target=target, optimizer=optimizer)
-    efforts = {point.batch_size: effort(reached) for point, reached in found.items()}
+    running_times = {point.batch_size: expected_running_time(reached) for point, reached in found.items()}
     print(f"{'batch':>6} {'rate':>7} {'updates':>9} {'epochs':>7}   95 % interval")
-    for point, one in zip(found, efforts.values(), strict=True):
+    for point, one in zip(found, running_times.values(), strict=True):
         epochs = one.expected * point.batch_size / 1438
         rate = rate_at(point.exponent or 0)
         print(
@@ -96,7 +96,7 @@ def main(target: float = 0.2, optimizer: str = "sgd") -> None:
     low, high = fit.critical_ci95
     print(f"\nfloor {fit.minimal_steps:,.0f} updates, critical batch size {fit.critical_batch:,.0f}", end=" ")
     print(f"({low:,.0f} to {high:,.0f}); at least {fit.minimal_samples:,.0f} samples")
-    picture(efforts, fit, "three_regions.png")
+    picture(running_times, fit, "three_regions.png")
 
 
 if __name__ == "__main__":

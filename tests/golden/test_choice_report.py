@@ -214,13 +214,13 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
         "validation accuracy",
     ]
 
-    effort = shown["effort"]
-    assert [one["batch"] for one in effort["points"]] == [8, 32, 128, 512]
-    missed = effort["points"][-1]
+    ert = shown["ert"]
+    assert [one["batch"] for one in ert["points"]] == [8, 32, 128, 512]
+    missed = ert["points"][-1]
     assert (missed["reached"], missed["at"], missed["low"], missed["high"]) == (0, 20, None, None)
-    assert effort["points"][2]["open"] and not effort["points"][1]["open"]
-    assert effort["critical"] == 15 and effort["interval"] == [11, 22] and effort["fewest"] == 60
-    sizes, steps = effort["curve"]["x"], effort["curve"]["y"]
+    assert ert["points"][2]["open"] and not ert["points"][1]["open"]
+    assert ert["critical"] == 15 and ert["interval"] == [11, 22] and ert["fewest"] == 60
+    sizes, steps = ert["curve"]["x"], ert["curve"]["y"]
     assert steps == pytest.approx([60 + 900 / size for size in sizes], rel=1e-4)
 
 
@@ -365,12 +365,12 @@ def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
 
 
 def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> None:
-    drawn = figures(comparison_page(made.comparison()))["effort"]
+    drawn = figures(comparison_page(made.comparison()))["ert"]
     assert drawn["turns"] and drawn["critical"] > 0
     vague = made.hyperbola(critical_ci95=(2.2, 660.0))
     assert not vague.estimated
     shown = comparison_page(made.comparison(hyperbola=vague, critical=(2.2, 660.0)))
-    assert not figures(shown)["effort"]["turns"] and "critical" not in figures(shown)["effort"]
+    assert not figures(shown)["ert"]["turns"] and "critical" not in figures(shown)["ert"]
     assert "could not be estimated" in shown
 
 

@@ -90,7 +90,7 @@ def consistent(advice: Advice) -> None:
     for one in advice.tried:
         middle, low, high = one.cost
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
-        assert 0 <= one.effort.reached <= one.repeats > 0
+        assert 0 <= one.updates_to_target.reached <= one.repeats > 0
     assert len(advice.best_epochs) == len(advice.improving)
     assert len(advice.curves.repeats) == len(advice.best_epochs)
     assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
@@ -126,7 +126,7 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
         for one in advice.tried
         if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
     ]
-    assert best.ratio[0] == pytest.approx(1.0) and best.effort.reached > 0
+    assert best.ratio[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
     assert best.cost[0] == min(one.cost[0] for one in advice.tried if one.repeats == best.repeats)
 
 
@@ -191,7 +191,7 @@ def test_other_goals(goal: str) -> None:
     else:
         for one in advice.tried:
             scale = one.batch_size if goal == "samples" else 1
-            assert one.cost[0] == pytest.approx(one.effort.expected * scale)
+            assert one.cost[0] == pytest.approx(one.updates_to_target.expected * scale)
     plot(advice)
 
 

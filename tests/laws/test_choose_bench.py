@@ -111,8 +111,10 @@ def test_jobs_together_are_the_jobs_alone() -> None:
     """Each with its own rate, target and patience, and one that breaks."""
     runner = a_bench(optimizer="sgd")
 
-    def job(repeat: int, rate: float, target: float | None = None, patience: float | None = None) -> Job:
-        return Job(candidate(batch_size=16, learning_rate=rate), repeat, 200, 2, target, patience)
+    def job(
+        repeat: int, rate: float, target_value: float | None = None, patience: float | None = None
+    ) -> Job:
+        return Job(candidate(batch_size=16, learning_rate=rate), repeat, 200, 2, target_value, patience)
 
     jobs = [
         job(0, 0.05),

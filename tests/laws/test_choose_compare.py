@@ -200,7 +200,10 @@ def test_a_target_that_nobody_reaches_is_said():
     found = compare(MODEL, "example:iris", target_value=1e-9, **SMALL | {"epochs": 1})
     assert found.target_value == 1e-9
     assert "was not reached by any setting within 1 epoch;" in found.answer
-    assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)
+    assert all(
+        row.updates_to_target.reached == 0 and math.isinf(row.updates_to_target.expected)
+        for row in found.rows
+    )
     assert found.hyperbola is None
 
 

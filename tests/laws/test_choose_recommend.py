@@ -44,7 +44,7 @@ def compared(
             difference=outcome.differences.get(name),
             dropped=outcome.dropped.get(name),
             noise=(noise or {}).get(name, 1e-9),
-            effort=None,
+            updates_to_target=None,
         )
         for name, column in values.items()
     }

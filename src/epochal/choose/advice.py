@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from epochal.choose.comparison import Usage
 from epochal.choose.grid import as_json
 from epochal.choose.noise_measurement import NoiseOverTraining
-from epochal.choose.time_to_target import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.option_text import render_message
@@ -56,7 +56,7 @@ class Tried:
 
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
-    effort                     updates until the target was reached.
+    updates_to_target          updates until the target was reached.
     cost                      expected cost in the unit of the goal (seconds, samples or updates; for
                                "quality" the mean metric, which for a setting on fewer repeats
                                is that of the advised one and their paired difference), with a 95 % interval.
@@ -71,7 +71,7 @@ class Tried:
     batch_size: int
     learning_rate: float | None
     repeats: int
-    effort: Effort
+    updates_to_target: ExpectedRunningTime
     cost: tuple[float, float, float]
     ratio: tuple[float, float, float]
     tied: bool
@@ -214,8 +214,8 @@ class Advice:
                 "batch_size": one.batch_size,
                 "learning_rate": one.learning_rate,
                 "repeats": one.repeats,
-                "reached": one.effort.reached,
-                "updates": one.effort.expected,
+                "reached": one.updates_to_target.reached,
+                "updates": one.updates_to_target.expected,
                 **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.cost, strict=True)),
                 **dict(zip(("ratio", "ratio_low", "ratio_high"), one.ratio, strict=True)),
                 "tied": one.tied,

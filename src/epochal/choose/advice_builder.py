@@ -15,7 +15,7 @@ from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.target_values import TOLERANCE
-from epochal.choose.time_to_target import Effort, effort, relative_effort
+from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, relative_running_time
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
@@ -92,12 +92,12 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     repeats = [one for one in shared if one in search.results[point]]
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
-    spent = effort(reached, scale)
-    ratio = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    spent = expected_running_time(reached, scale)
+    ratio = relative_running_time(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
     cost = (spent.expected, spent.low, spent.high)
     return Tried(
-        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), cost, ratio),
+        *(point.batch_size, search.rate_of(point), len(repeats), expected_running_time(reached), cost, ratio),
         tied=level and not few,
         given_up=level and few,
         reference=point == best,
@@ -127,7 +127,7 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
     epochs = None if scores.broken(point, repeats) else scores.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
-    spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
+    spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)
     return Tried(
         *(point.batch_size, adviser.search.rate_of(point), len(repeats), spent, *ends),

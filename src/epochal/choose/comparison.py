@@ -11,7 +11,7 @@ from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
-from epochal.choose.time_to_target import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.text import counted, duration
@@ -68,7 +68,7 @@ class Row:
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
-    effort          updates until the target was reached, over repeats; None without a target.
+    updates_to_target   until the target was reached, over repeats; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     broken          repeats whose loss was not finite.
@@ -93,7 +93,7 @@ class Row:
     samples: int
     update_seconds: float
     seconds: float
-    effort: Effort | None
+    updates_to_target: ExpectedRunningTime | None
     noise: float
     broken: int
     difference: PairedDifference | None
@@ -262,8 +262,8 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         **{
             name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")
         },
-        "updates_to_target": None if row.effort is None else row.effort.expected,
-        "reached_target": None if row.effort is None else row.effort.reached,
+        "updates_to_target": None if row.updates_to_target is None else row.updates_to_target.expected,
+        "reached_target": None if row.updates_to_target is None else row.updates_to_target.reached,
         "noise": row.noise,
         "broken": row.broken,
         "difference": None if row.difference is None else row.difference.mean,

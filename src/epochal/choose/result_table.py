@@ -21,7 +21,7 @@ from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.target_values import baselines, reached_in, target_values
-from epochal.choose.time_to_target import Effort, Reached, effort
+from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Candidate, Trial
 from epochal.choose.trial_runner import TrialRunner
@@ -85,7 +85,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     }
     rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
     if per_repeat:
-        rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
+        rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
     same: tuple[str, ...] = ()
     if any(math.isfinite(row.quality.mean) for row in rows):
@@ -157,7 +157,7 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         samples=samples,
         update_seconds=found.update_seconds[name],
         seconds=length.updates * found.update_seconds[name],
-        effort=None,
+        updates_to_target=None,
         noise=jitter(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
         difference=found.outcome.differences.get(name),
@@ -246,7 +246,10 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     if any(axis not in ("batch_size", "learning_rate") for row in rows for axis in row.axes):
         return None, ""
     sizes: dict[int, Row] = {}
-    for row in sorted(rows, key=lambda row: (-row.repeats, row.effort.expected if row.effort else math.inf)):
+    for row in sorted(
+        rows,
+        key=lambda row: (-row.repeats, row.updates_to_target.expected if row.updates_to_target else math.inf),
+    ):
         sizes.setdefault(row.batch_size, row)
     if len(sizes) < 3:
         return None, ""
@@ -261,7 +264,9 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             [[one.updates for one in line] for line in table],
             [[one.reached for one in line] for line in table],
         )
-        curve = _with_misfit(curve, used, [effort(column) for column in zip(*table, strict=True)])
+        curve = _with_misfit(
+            curve, used, [expected_running_time(column) for column in zip(*table, strict=True)]
+        )
     except Refusal as refusal:
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
@@ -275,14 +280,16 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     return curve, ""
 
 
-def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort]) -> Hyperbola:
+def _with_misfit(
+    curve: Hyperbola, used: Sequence[Row], running_times: Sequence[ExpectedRunningTime]
+) -> Hyperbola:
     """The curve with intervals that also cover how far the batch sizes lie from it.
 
     Resampled repeats only tell how sure the updates of each size are. That a rate was tuned a little too low
     at one size, or that no hyperbola fits, is in the scatter around the curve, which its profile covers.
     """
-    missed = [not math.isfinite(one.expected) for one in efforts]
-    steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
+    missed = [not math.isfinite(one.expected) for one in running_times]
+    steps = [one.low if miss else one.expected for one, miss in zip(running_times, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
     wider: dict[str, Any] = {}
     for name in ("steps_ci95", "samples_ci95", "critical_ci95"):
@@ -317,7 +324,9 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         for row in tied
         if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
     ]
-    if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
+    if found.tuned and any(
+        row.updates_to_target is not None and row.updates_to_target.reached for row in rows
+    ):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."

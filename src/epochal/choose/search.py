@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from epochal.choose.target_values import negligible_change, reached_in
-from epochal.choose.time_to_target import Reached, relative_effort
+from epochal.choose.time_to_target import Reached, relative_running_time
 from epochal.choose.trial import Candidate, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
@@ -195,7 +195,9 @@ class Search:
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
         costs = self.cost(point.batch_size), self.cost(other.batch_size)
-        ratio, low, _ = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
+        ratio, low, _ = relative_running_time(
+            self.reached(point, repeats), self.reached(other, repeats), *costs
+        )
         return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:

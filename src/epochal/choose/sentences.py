@@ -9,7 +9,7 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.time_to_target import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration
@@ -46,8 +46,10 @@ def answer(found: Comparison) -> str:
     if found.baseline_not_beaten is not None:
         level = found.chosen.quality.written(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
-    missed = [row for row in found.rows if row.effort is not None]
-    if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
+    missed = [row for row in found.rows if row.updates_to_target is not None]
+    if missed and all(
+        row.updates_to_target is not None and row.updates_to_target.reached == 0 for row in missed
+    ):
         quality = found.rows[0].quality
         sentence += (
             f" The target of {found.target_value:.4g} was not reached by any setting within "
@@ -210,7 +212,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
             f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
             f"{row.updates:,}",
             duration(row.seconds),
-            "" if row.effort is None else _effort(row.effort),
+            "" if row.updates_to_target is None else _ert(row.updates_to_target),
         )
         for row in found.rows
     ]
@@ -264,11 +266,11 @@ def lines_of(found: Comparison) -> list[str]:
     return [*aligned(table, right=range(2, len(table[0]))), *([f"{marks}."] if marks else [])]
 
 
-def _effort(effort: Effort) -> str:
-    if not effort.reached:
+def _ert(ert: ExpectedRunningTime) -> str:
+    if not ert.reached:
         return "not reached"
-    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
-    return f"{effort.expected:,{'.3g' if effort.expected < 100 else '.0f'}}{share}"
+    share = "" if ert.reached == ert.repeats else f" ({ert.reached} of {ert.repeats} reached it)"
+    return f"{ert.expected:,{'.3g' if ert.expected < 100 else '.0f'}}{share}"
 
 
 def text(found: Comparison) -> str:

@@ -71,8 +71,8 @@ def refuse_easy_target(runner: TrialRunner, target_value: float | None, repeats:
     constant = list(baselines(runner, repeats).values())
     if all(value >= target_value if up else value <= target_value for value in constant):
         raise Refusal(
-            f"target {target_value:g} must be better than the baseline ({constant_of(runner.monitor)}), which "
-            f"has {np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
+            f"target {target_value:g} must be better than the baseline ({constant_of(runner.monitor)}), "
+            f"which has {np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
         )
 
 

@@ -143,7 +143,7 @@ def _tried(found: Advice, width: int) -> list[str]:
             Column("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
         ]
     else:
-        first = [Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])]
+        first = [Column("reached", [f"{one.updates_to_target.reached} of {one.repeats}" for one in rows])]
     return set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width)
 
 

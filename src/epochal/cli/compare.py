@@ -109,7 +109,7 @@ def _table(found: Comparison, width: int) -> list[str]:
         Column("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [duration(row.seconds) for row in rows]),
-        Column("to target", [_effort(row) for row in rows]),
+        Column("to target", [_ert(row) for row in rows]),
         Column("remark", [_remark(row) for row in rows], right=False),
     ]
     lines = set_in_columns(names, columns, width)
@@ -139,23 +139,23 @@ def _legend(found: Comparison) -> list[str]:
             f"{max(repeats)} other repeats"
         )
     if found.target_value is not None:
-        efforts = [row.effort for row in found.rows if row.effort is not None]
-        some = any(0 < one.reached < one.repeats for one in efforts)
+        running_times = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
+        some = any(0 < one.reached < one.repeats for one in running_times)
         counted = "; in brackets, in how many repeats it was reached" if some else ""
         lines.append(f"to target: updates until {found.target_value:.4g} ({found.target_words}){counted}")
     return lines
 
 
-def _effort(row: Row) -> str:
+def _ert(row: Row) -> str:
     from epochal.choose.time_to_target import written
 
-    effort = row.effort
-    if effort is None:
+    ert = row.updates_to_target
+    if ert is None:
         return ""
-    if effort.reached == 0:
+    if ert.reached == 0:
         return "not reached"
-    some = f" ({effort.reached}/{effort.repeats})" if effort.reached < effort.repeats else ""
-    return f"{written(effort.expected)}{some}"
+    some = f" ({ert.reached}/{ert.repeats})" if ert.reached < ert.repeats else ""
+    return f"{written(ert.expected)}{some}"
 
 
 def _remark(row: Row) -> str:

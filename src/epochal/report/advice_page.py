@@ -54,7 +54,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
         command=line or command(advice),
         goal={"cost": cost, "wanted": wanted, "best": best},
         advised_tried=any(map(advice.advises, advice.tried)),
-        missed=any(not one.effort.reached for one in advice.tried),
+        missed=any(not one.updates_to_target.reached for one in advice.tried),
         tried=_tried(advice, against),
         against=against,
         theory=_theory(advice),
@@ -152,7 +152,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         Cell("", by=0.0)
         if one.reference
         else _ranged(one.ratio, advice.quality.written if quality else format_number),
-        study_page.effort_cell(one.effort, ends=not one.epochs),
+        study_page.ert_cell(one.updates_to_target, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]
 

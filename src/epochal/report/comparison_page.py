@@ -211,7 +211,7 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
 
 
 def _cost(rows: Sequence[Row]) -> Table:
-    target = any(row.effort is not None for row in rows)
+    target = any(row.updates_to_target is not None for row in rows)
     heads = [
         ("setting", "what differs"),
         ("best epoch", "mean over repeats"),
@@ -226,7 +226,7 @@ def _cost(rows: Sequence[Row]) -> Table:
             Cell(row.name, by=row.name),
             Cell(format_number(row.best_epoch.mean), by=row.best_epoch.mean),
             Cell(f"{row.updates:,}", by=row.updates),
-            *([_effort(row)] if target else []),
+            *([_ert(row)] if target else []),
             Cell(duration(row.update_seconds), by=row.update_seconds),
             Cell(duration(row.seconds), by=row.seconds),
             Cell(_jitter(row), by=row.noise),
@@ -257,10 +257,10 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
     ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
 
 
-def _effort(row: Row) -> Cell:
-    found = row.effort
+def _ert(row: Row) -> Cell:
+    found = row.updates_to_target
     if found is None:
         return Cell("–")
     if found.reached == 0:
         return Cell("not reached", str(found))
-    return study_page.effort_cell(found)
+    return study_page.ert_cell(found)
