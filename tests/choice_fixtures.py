@@ -74,7 +74,7 @@ def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **
             900 / size + 60, 800 / size + 50, 1000 / size + 75, len(values), len(values)
         ),
         "noise": 0.02 / math.sqrt(size),
-        "broken": sum(not math.isfinite(value) for value in values),
+        "diverged": sum(not math.isfinite(value) for value in values),
         "difference": None if values is best else difference(best, values, a="batch 32", b=name),
         "dropped": None,
         "tuned": Tuned(0.01, ((0.001, 0.5, 1), (0.01, 0.2, 3), (0.1, math.nan, 1)), "", 3),
@@ -135,7 +135,7 @@ def comparison(**more: Any) -> Comparison:
         "regimes": (
             Regime("batch", rows[2].name), Regime("mini-batch", "batch 32"), Regime("stochastic", None),
         ),
-        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.broken)) for one in rows},
+        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.diverged)) for one in rows},
         "timing": {"": timing()},
         "notes": (f"something {EVIL} happened.",),
         "usage": Usage(52, 123_456, 75.0),

@@ -11,11 +11,11 @@ import pytest
 from processes import process, start
 
 import epochal as ep
-from epochal.choose.progress import Step
+from epochal.choose.progress import ProgressStep
 from epochal.cli.compare import command
 from epochal.cli.interrupts import NOTHING_KEPT
 from epochal.cli.study_folder import folder_for
-from epochal.cli.study_screen import Column, StudyScreen, set_in_columns
+from epochal.cli.study_screen import StudyScreen, TextColumn, set_in_columns
 from epochal.cli.train import load_data
 from epochal.errors import Refusal
 
@@ -282,9 +282,9 @@ def test_a_folder_is_named_after_the_samples_and_what_decides_the_trainings(tmp_
 
 def test_a_pipe_hears_what_was_learned_and_quiet_nothing(capsys):
     steps = [
-        Step("tuning", 0, 4, 0.1),
-        Step("tuning", 1, 4, 0.2),
-        Step("comparing", 0, 0, 0.3, "batch 8 was lost"),
+        ProgressStep("tuning", 0, 4, 0.1),
+        ProgressStep("tuning", 1, 4, 0.2),
+        ProgressStep("comparing", 0, 0, 0.3, "batch 8 was lost"),
     ]
     for quiet, wanted in (
         (False, ["Data", "  iris", "  tuning · 0 of 4 · 0 s", "  batch 8 was lost"]),
@@ -309,7 +309,7 @@ def test_an_encoding_without_some_signs_is_no_reason_to_fail(monkeypatch):
 
 def test_long_names_and_many_columns_stay_within_the_width():
     names = ["* 64-64-32 hidden, tanh, batch 128, adam, rate tuned, cosine decay", "= batch 8"]
-    columns = [Column(f"column {i}", ["0.123 ± 0.045", "1"]) for i in range(7)]
+    columns = [TextColumn(f"column {i}", ["0.123 ± 0.045", "1"]) for i in range(7)]
     lines = set_in_columns(names, columns, 78)
     assert max(map(len, lines)) <= 78
     assert sum(line.count("column") for line in lines) == 7

@@ -275,12 +275,12 @@ def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
     job = a_job(rate=1e30, updates=50)
     [trial] = a_bench(tmp_path).run([job])
-    assert trial.broken and np.isnan(trial.best("validation.loss"))
+    assert trial.diverged and np.isnan(trial.best("validation.loss"))
     second = a_bench(tmp_path)
     [again] = second.run([job])
     assert second.updates_made == 0
     equal(again, trial)
-    assert again.broken and np.isnan(again.best("validation.loss"))
+    assert again.diverged and np.isnan(again.best("validation.loss"))
 
 
 def test_jobs_with_other_numbers_have_other_keys() -> None:

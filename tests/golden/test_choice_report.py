@@ -191,7 +191,7 @@ def test_a_clear_winner_is_one_big_figure() -> None:
 def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
     found, shown = made.comparison(), figures(pages["comparison"])
     assert [one["batch"] for one in shown["settings"]] == [1, 8, 32, 128, 512]
-    assert [one["standing"] for one in shown["settings"]] == ["broken", "tied", "best", "dropped", "worse"]
+    assert [one["standing"] for one in shown["settings"]] == ["diverged", "tied", "best", "dropped", "worse"]
     best = shown["settings"][2]
     quality = found.row("batch 32").quality
     assert best["mean"] == pytest.approx(quality.mean, rel=1e-5)

@@ -19,7 +19,7 @@ import epochal as ep
 from epochal.choose import final_step
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
-from epochal.choose.progress import Step
+from epochal.choose.progress import ProgressStep
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
@@ -64,12 +64,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def steps() -> list[Step]:
+def steps() -> list[ProgressStep]:
     return []
 
 
 @pytest.fixture(scope="module")
-def advice(folder: Path, steps: list[Step]) -> Advice:
+def advice(folder: Path, steps: list[ProgressStep]) -> Advice:
     return advise(NET, samples(), folder=folder, watch=steps.append, **FAST)
 
 
@@ -153,7 +153,7 @@ def test_it_can_be_read(advice: Advice) -> None:
     assert {"batch_size", "learning_rate", "seconds", "tied"} <= set(advice.table[0])
 
 
-def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
+def test_it_tells_how_far_it_is(advice: Advice, steps: list[ProgressStep]) -> None:
     assert advice.usage.trainings >= len([step for step in steps if step.total]) > 0
     assert len({step.phase for step in steps}) >= 4
     times = [step.seconds for step in steps]
@@ -308,7 +308,7 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
     data = inputs, 1000 * (inputs[:, 0] + 0.3 * np.random.default_rng(1).normal(size=ROWS))
     found = advise(NET, data, batch_size=16, learning_rate=0.1, **FAST)
     rmse = found.metrics["validation.rmse"]
-    assert f"validation RMSE {rmse.written(rmse.mean)}" in found.answer and rmse.mean > 100
+    assert f"validation RMSE {rmse.format_value(rmse.mean)}" in found.answer and rmse.mean > 100
     assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
 
 
@@ -401,7 +401,7 @@ def test_a_rate_that_breaks_everything_is_refused() -> None:
 def test_it_can_be_stopped(tmp_path: Path) -> None:
     control = Control()
 
-    def watch(step: Step) -> None:
+    def watch(step: ProgressStep) -> None:
         if step.total:
             control.stop()
 

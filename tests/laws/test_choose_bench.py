@@ -97,7 +97,7 @@ def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: boo
             np.testing.assert_allclose(
                 trial.curves.columns[name], whole.columns[name][:until], rtol=1e-5, atol=1e-5, err_msg=name
             )
-        assert trial.updates == UPDATES and trial.reason == "" and not trial.broken
+        assert trial.updates == UPDATES and trial.reason == "" and not trial.diverged
 
 
 def test_another_batch_size_does_not_change_the_samples_of_a_repeat() -> None:
@@ -276,7 +276,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_broken_training_says_so() -> None:
     [trial] = a_bench(optimizer="sgd").run([Job(candidate(batch_size=16, learning_rate=1e12), 0, 100, 5)])
-    assert trial.broken and trial.reason == "not finite"
+    assert trial.diverged and trial.reason == "not finite"
     assert np.isnan(trial.best("validation.loss"))
     assert trial.updates < 100
 

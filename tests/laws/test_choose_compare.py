@@ -235,7 +235,7 @@ def test_settings_that_all_break_are_said():
     found = compare(MODEL, "example:iris", **SMALL | {"learning_rate": 1e30, "epochs": 2})
     assert found.answer.startswith("No setting can be trained")
     assert found.tied == ()
-    assert all(row.broken == row.repeats for row in found.rows)
+    assert all(row.diverged == row.repeats for row in found.rows)
     json.dumps(found.to_dict(), allow_nan=False)
 
 

@@ -25,7 +25,7 @@ from epochal.choose.final_estimate import (
 )
 from epochal.choose.final_step import Confirmed
 from epochal.choose.search import Point
-from epochal.choose.trial import BROKEN, Trial
+from epochal.choose.trial import DIVERGED, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
 from epochal.models.subsets import weighted_means
@@ -95,7 +95,7 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
 
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
-    assert broke.broken == broke.failures == 1 and not broke.beats_baseline
+    assert broke.diverged == broke.failures == 1 and not broke.beats_baseline
     assert fewest_failures([broke]) is None
     assert chosen(broke, None, for_quality=True) is None
 
@@ -222,11 +222,11 @@ def test_a_training_is_read_at_its_end_not_at_its_best_moment() -> None:
 
 
 def test_one_that_broke_has_no_value() -> None:
-    trials = {0: trial(0, [1, 0.3, 0.5]), 1: trial(1, [1.0, 0.5], BROKEN), 2: trial(2, [1.0, NAN, 0.2])}
+    trials = {0: trial(0, [1, 0.3, 0.5]), 1: trial(1, [1.0, 0.5], DIVERGED), 2: trial(2, [1.0, NAN, 0.2])}
     found = final_of(Point(32, 0), 2, trials, dict.fromkeys(range(3), 1.0), LOSS)
-    assert found.values[0] == 0.5 and np.isnan(found.values[1:]).all() and found.broken == 2
+    assert found.values[0] == 0.5 and np.isnan(found.values[1:]).all() and found.diverged == 2
     none = final_of(Point(32, 0), 2, {1: trials[1]}, {1: 1.0}, LOSS, kept=True)
-    assert none.broken == 1 and not none.beats_baseline
+    assert none.diverged == 1 and not none.beats_baseline
 
 
 def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
@@ -241,7 +241,7 @@ def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
 
 
 def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_others() -> None:
-    trials = {0: trial(0, [1, 0.1, 0.4, 0.5]), 3: trial(3, [1, 0.6, 0.2, 0.5]), 4: trial(4, [1.0], BROKEN)}
+    trials = {0: trial(0, [1, 0.1, 0.4, 0.5]), 3: trial(3, [1, 0.6, 0.2, 0.5]), 4: trial(4, [1.0], DIVERGED)}
     for one in trials.values():
         one.curves.columns["validation.rmse"] = 2 * one.curves.columns["validation.loss"]
     kept, last = (

@@ -19,11 +19,11 @@ import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
-from epochal.choose.progress import Steps
+from epochal.choose.progress import ProgressSteps
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
 from epochal.choose.target_values import cost_of, reached_in, target_values
 from epochal.choose.time_to_target import Reached
-from epochal.choose.trial import BROKEN, Candidate, Job, Trial
+from epochal.choose.trial import DIVERGED, Candidate, Job, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1
@@ -89,7 +89,7 @@ class Landscape:
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
-        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, BROKEN if broken else "")
+        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if broken else "")
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def bench_of(optimizer: str = "sgd") -> Any:
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     asked = (Candidate("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
-    adviser = Adviser(bench_of(optimizer), *asked, Steps(None, False, None))
+    adviser = Adviser(bench_of(optimizer), *asked, ProgressSteps(None, False, None))
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.cost = cost_of(land.kind, land.seconds)
@@ -214,7 +214,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 def test_where_all_break_there_is_still_a_point() -> None:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for job in jobs:
-            yield Trial(job.candidate.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
+            yield Trial(job.candidate.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, DIVERGED)
 
     search = search_of(Landscape(32.0, 64.0), run)
     point = search.tune(32, -6, REPEAT)
@@ -343,7 +343,7 @@ def test_reached_in_a_trial() -> None:
     assert reached_in(trial, "validation.loss", 0.5) == Reached(10.0, True)
     assert reached_in(trial, "validation.loss", 0.75) == Reached(5.0, True)
     assert reached_in(trial, "validation.loss", 0.1) == Reached(20.0, False)
-    broken = Trial("one", 0, trial.curves, 20, 0.0, BROKEN)
+    broken = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
     assert reached_in(broken, "validation.loss", 0.5) == Reached(20.0, False)
     assert reached_in(broken, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
 

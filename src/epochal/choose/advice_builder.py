@@ -125,7 +125,7 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
         whole = summarize(scores.sign * scores.by_others(best, adviser.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
     level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
-    epochs = None if scores.broken(point, repeats) else scores.epochs(point, repeats)
+    epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
     spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)
@@ -267,7 +267,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     column, quality = found.shown(final)
     seeds = _seeds(len(final.values))
     if found.nothing:
-        if final.broken:
+        if final.diverged:
             return (
                 "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
                 f"one of {seeds}."
@@ -275,7 +275,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
             f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline "
-            f"({constant_of(column)}) has {quality.written(found.baseline)}."
+            f"({constant_of(column)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = counted(found.epoch_advice.epochs, "epoch")
@@ -300,7 +300,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         concern = found.forecasts.concern("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-        beats = f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+        beats = f"It beats {best.name} (RMSE {best.rmse.format_value(best.rmse.mean)} on the same windows)."
     return " ".join(filter(None, (concern, first, last, failed, beats)))
 
 
@@ -314,12 +314,12 @@ def _others(ahead: FinalEstimate | None) -> str:
 def _of_defaults(found: Confirmed) -> str:
     defaults = found.defaults
     many = len(defaults.values)
-    if defaults.broken:
-        return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
+    if defaults.diverged:
+        return f"the defaults diverged on {defaults.diverged} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained_epochs == DEFAULT_EPOCHS else f" in {defaults.trained_epochs:,} epochs"
     alike = ", no significant difference" if found.final.alike(defaults) else ""
-    return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
+    return f"the defaults{within} would give {quality.format_value(quality.mean)}{alike}"
 
 
 def _failures(final: FinalEstimate) -> str:
@@ -328,9 +328,9 @@ def _failures(final: FinalEstimate) -> str:
 
 def _figure(quality: Summary) -> str:
     if quality.ci95 is None:
-        return quality.written(quality.mean)
-    low, high = map(quality.written, quality.ci95)
-    return f"{quality.written(quality.mean)} ({low} to {high})"
+        return quality.format_value(quality.mean)
+    low, high = map(quality.format_value, quality.ci95)
+    return f"{quality.format_value(quality.mean)} ({low} to {high})"
 
 
 def _seeds(count: int) -> str:

@@ -24,7 +24,7 @@ from epochal.choose.advice import Recommendation
 from epochal.choose.final_step import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.noise_measurement import NoiseOverTraining, check_separable
-from epochal.choose.progress import Steps
+from epochal.choose.progress import ProgressSteps
 from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
 from epochal.choose.target_values import (
@@ -72,7 +72,7 @@ class Adviser:
     repeats: int
     final_seeds: int
     epochs: int
-    steps: Steps
+    steps: ProgressSteps
     spent: float = 0.0
     tolerance: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -321,7 +321,7 @@ class Adviser:
         """
         search = self.search
         whole = [point for point in checked if set(self.used) <= set(search.results[point])]
-        left = [point for point in whole if not any(search.results[point][one].broken for one in self.used)]
+        left = [point for point in whole if not any(search.results[point][one].diverged for one in self.used)]
         if math.isinf(search.score(search.best(whole, self.used), self.used)):
             refuse_far_target(self.search, self.target_value, self.epochs)
         ranked: list[Point] = []

@@ -15,7 +15,7 @@ from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advice_builder import conclude
 from epochal.choose.advice_search import Adviser
 from epochal.choose.final_step import FEWEST_FINAL_SEEDS
-from epochal.choose.progress import OnStep, Steps
+from epochal.choose.progress import OnStep, ProgressSteps
 from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
 from epochal.choose.trial import Candidate
@@ -72,7 +72,7 @@ def advise(
             each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
-        watch: called with a `Step` after each training.
+        watch: called with a `ProgressStep` after each training.
         progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
@@ -89,7 +89,7 @@ def advise(
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
     control = control or Control()
-    steps = Steps(watch, progress, control)
+    steps = ProgressSteps(watch, progress, control)
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))

@@ -20,7 +20,7 @@ from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
 from epochal.choose.fairness import EqualBudget, TrainingLength, score_trial
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import OnStep, Steps
+from epochal.choose.progress import OnStep, ProgressSteps
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
@@ -116,7 +116,7 @@ def compare(
     ('batch 8', [45, 3])
     """
     control = control or Control()
-    steps = Steps(watch, progress, control)
+    steps = ProgressSteps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
     y = y_or_target(y, target)
@@ -211,7 +211,7 @@ def _named(entry: Entry, purpose: str) -> Candidate:
 @dataclass(kw_only=True)
 class _Race(ComparisonState):
     equal: EqualBudget
-    steps: Steps
+    steps: ProgressSteps
     margin: float | None
 
     def request(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Row:
     updates_to_target   until the target was reached, over repeats; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
-    broken          repeats whose loss was not finite.
+    diverged        repeats whose loss was not finite.
     difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
                     None for the best one itself.
     dropped         why it was given up early, or None.
@@ -95,7 +95,7 @@ class Row:
     seconds: float
     updates_to_target: ExpectedRunningTime | None
     noise: float
-    broken: int
+    diverged: int
     difference: PairedDifference | None
     dropped: Dropped | None
     tuned: Tuned | None
@@ -265,7 +265,7 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         "updates_to_target": None if row.updates_to_target is None else row.updates_to_target.expected,
         "reached_target": None if row.updates_to_target is None else row.updates_to_target.reached,
         "noise": row.noise,
-        "broken": row.broken,
+        "diverged": row.diverged,
         "difference": None if row.difference is None else row.difference.mean,
         "p_adjusted": None if row.difference is None else row.difference.p_adjusted,
         "tied": tied,

@@ -202,7 +202,7 @@ def score_trial(trial: Trial, column: str, length: TrainingLength) -> TrialScore
     rows = at_points(trial.curves, length)
     values = trial.curves.columns[column][rows]
     known = np.isfinite(values)
-    if trial.broken or not known.any():
+    if trial.diverged or not known.any():
         return TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan))
     sign = -1.0 if higher_is_better(column) else 1.0
     row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
@@ -234,6 +234,6 @@ def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> floa
     for trial in trials:
         values = trial.curves.columns[column][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
-        if not trial.broken and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
+        if not trial.diverged and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))
     return float(np.median(found)) if found else math.nan

@@ -83,14 +83,14 @@ class FinalEstimate:
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property
-    def broken(self) -> int:
+    def diverged(self) -> int:
         """Seeds whose loss did not stay finite."""
         return int((~np.isfinite(self.values)).sum()) + self.further[1]
 
     @property
     def failures(self) -> int:
         """Seeds that broke or ended worse than the baseline."""
-        return self.broken + int((self.improvements < 0).sum()) + self.further[2]
+        return self.diverged + int((self.improvements < 0).sum()) + self.further[2]
 
     @property
     def looked_at(self) -> int:
@@ -99,7 +99,7 @@ class FinalEstimate:
 
     def with_further(self, other: FinalEstimate) -> FinalEstimate:
         """The same, with the failures of further seeds."""
-        return replace(self, further=(len(other.values), other.broken, int((other.improvements < 0).sum())))
+        return replace(self, further=(len(other.values), other.diverged, int((other.improvements < 0).sum())))
 
     @property
     def improvements(self) -> Floats:
@@ -115,7 +115,7 @@ class FinalEstimate:
         both, and the share says more than the difference. Where no baseline is known, nothing can be said
         against it, which the answer says first.
         """
-        if self.broken:
+        if self.diverged:
             return False
         if not self.baseline_known:
             return True
@@ -224,7 +224,9 @@ def final_of(
     sound = {
         repeat: trial
         for repeat, trial in ordered.items()
-        if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[criteria.column]).all()
+        if not trial.diverged
+        and len(trial.curves)
+        and np.isfinite(trial.curves.columns[criteria.column]).all()
     }
     trained = epochs
     rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
@@ -259,7 +261,7 @@ def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
 
     Where even the steadiest one broke there is none.
     """
-    whole = [one for one in finals if not one.broken]
+    whole = [one for one in finals if not one.diverged]
     return min(whole, key=lambda one: one.failures, default=None)
 
 

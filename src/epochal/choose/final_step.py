@@ -140,17 +140,17 @@ def confirm(
 
     finals: list[FinalEstimate] = []
     found: dict[Point, EpochAdvice] = {}
-    broken: list[Point] = []
+    diverged: list[Point] = []
     for point in ranked:
         bolder = any(  # a higher rate than one that broke or failed, at the same batch size
             point.batch_size == other.batch_size and (point.exponent or 0) > (other.exponent or 0)
-            for other in [*found, *broken]
+            for other in [*found, *diverged]
         )
         if len(finals) == MOST_TRIES or bolder:
             continue
         advice = epochs_for(point)
         if advice is None:
-            broken.append(point)
+            diverged.append(point)
             continue
         found[point] = advice
         final = tested(point, advice.epochs, compared)
@@ -190,7 +190,7 @@ def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: 
         for one, change in ((one, negligible_change(runner, one)) for one in repeats)
     ]
     trials = search.run_jobs("counting epochs", jobs)[point]
-    if any(trial.broken for trial in trials.values()):
+    if any(trial.diverged for trial in trials.values()):
         return None
     best = _best_epochs(runner, trials)
     improving = tuple(
@@ -220,7 +220,7 @@ def epoch_advice(
 
 
 def _default_epochs(search: Search, defaults: FinalEstimate) -> EpochAdvice:
-    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
+    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.diverged}
     best = _best_epochs(search.runner, trials)
     ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
     late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))

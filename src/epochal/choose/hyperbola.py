@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.time_to_target import resampled_ci95, written, written_range
+from epochal.choose.time_to_target import format_amount, format_amount_range, resampled_ci95
 from epochal.curves.statistics import ALPHA, Bools, Floats, t_quantile
 from epochal.errors import Refusal
 
@@ -239,15 +239,15 @@ class Hyperbola:
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
 
     def __str__(self) -> str:
-        interval = f"95 % interval {written_range(*self.critical_ci95)}"
+        interval = f"95 % interval {format_amount_range(*self.critical_ci95)}"
         if not self.estimated:
             return f"critical batch size could not be estimated ({interval})"
         fewest = []
         if self.minimal_steps > 0:
-            fewest.append(f"fewest updates {written(self.minimal_steps)}")
+            fewest.append(f"fewest updates {format_amount(self.minimal_steps)}")
         if self.minimal_samples > 0:
-            fewest.append(f"fewest samples {written(self.minimal_samples)}")
-        critical = written(self.critical_batch)
+            fewest.append(f"fewest samples {format_amount(self.minimal_samples)}")
+        critical = format_amount(self.critical_batch)
         if math.isinf(self.critical_batch) or self.critical_batch == 0:
             critical = f"{'above' if self.critical_batch else 'below'} the sizes tried"
         return f"critical batch size {critical} ({interval}); {', '.join(fewest)}"

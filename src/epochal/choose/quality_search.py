@@ -61,10 +61,10 @@ class EpochScores:
         found = self.results[point]
         return [repeat for repeat in repeats if repeat in found] or list(found)
 
-    def broken(self, point: Point, repeats: Iterable[int]) -> bool:
+    def diverged(self, point: Point, repeats: Iterable[int]) -> bool:
         """Whether a training did not stay finite."""
         found = self.results[point]
-        return any(found[repeat].broken or not len(found[repeat].curves) for repeat in repeats)
+        return any(found[repeat].diverged or not len(found[repeat].curves) for repeat in repeats)
 
     def matrix(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The values after 1, 2, ... epochs, the lower the better; shape (repeats, epochs).
@@ -86,7 +86,7 @@ class EpochScores:
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The value of each repeat after the epochs that the others choose; infinite if one broke."""
-        if self.broken(point, repeats):
+        if self.diverged(point, repeats):
             return np.full(len(repeats), math.inf)
         values = self.matrix(point, repeats)
         found: Floats = values[np.arange(len(values)), epochs_of_others(values)]
@@ -103,7 +103,9 @@ class EpochScores:
         One that ended worse than the baseline in any repeat is out where another one never did.
         """
         whole = [
-            point for point in points if not self.missing(point, repeats) and not self.broken(point, repeats)
+            point
+            for point in points
+            if not self.missing(point, repeats) and not self.diverged(point, repeats)
         ]
         failures = {point: self.failures(point, repeats) for point in whole}
         if 0 in failures.values():
@@ -169,7 +171,7 @@ def lowest_error(
     """
     screen = list(search_seeds[: max(SCREEN, 3)])
     lowest, start, exponent = reference[0], reference[0].batch_size, reference[0].exponent
-    enough = FURTHER if scores.broken(lowest, search_seeds) else scores.epochs(lowest, search_seeds)
+    enough = FURTHER if scores.diverged(lowest, search_seeds) else scores.epochs(lowest, search_seeds)
     for size in sizes:
         if size == start:
             continue

@@ -159,7 +159,7 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         seconds=length.updates * found.update_seconds[name],
         updates_to_target=None,
         noise=jitter(trials, found.column, length),
-        broken=sum(trial.broken for trial in trials),
+        diverged=sum(trial.diverged for trial in trials),
         difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
@@ -218,7 +218,7 @@ def _baseline_not_beaten(found: ComparisonState, best: str) -> float | None:
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """
-    trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
+    trials = {trial.repeat: trial for trial in found.trials[best] if not trial.diverged}
     constant = baselines(found.runner, trials)
     if len(trials) < FEWEST_PAIRS or not all(map(math.isfinite, constant.values())):
         return None
@@ -307,14 +307,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [
-        f"{row.name}: the loss was not finite in {row.broken} of {counted(row.repeats, 'repeat')}."
+        f"{row.name}: the loss was not finite in {row.diverged} of {counted(row.repeats, 'repeat')}."
         for row in rows
-        if row.broken
+        if row.diverged
     ]
     notes += [
         f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
-        if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
+        if row.dropped is None and not row.diverged and row.best_epoch.mean >= LATE * row.epochs
     ]
     tied = [row for row in rows if row.name in found.outcome.tied]
     sign = -1 if higher_is_better(found.column) else 1

@@ -48,7 +48,7 @@ class TrialResult:
     best: float
 
     @property
-    def broken(self) -> bool:
+    def diverged(self) -> bool:
         """Whether its loss did not stay finite."""
         return math.isnan(self.best)
 
@@ -173,7 +173,7 @@ class Search:
         return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
     def record(self, point: Point, trial: Trial, most: int) -> None:
-        """Record the result of a training; a broken one counts as having spent `most`."""
+        """Record the result of a training; a diverged one counts as having spent `most`."""
         reached = reached_in(trial, self.runner.monitor, self.target_values[trial.repeat], most)
         self.results.setdefault(point, {})[trial.repeat] = TrialResult(
             reached, trial.best(self.runner.monitor)

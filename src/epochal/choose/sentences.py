@@ -44,7 +44,7 @@ def answer(found: Comparison) -> str:
         figure = f"{_start(only.name)} reaches {_figure(found, only)}"
         sentence = f"{figure}; there is no other setting to compare it with."
     if found.baseline_not_beaten is not None:
-        level = found.chosen.quality.written(found.baseline_not_beaten)
+        level = found.chosen.quality.format_value(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.updates_to_target is not None]
     if missed and all(
@@ -53,7 +53,7 @@ def answer(found: Comparison) -> str:
         quality = found.rows[0].quality
         sentence += (
             f" The target of {found.target_value:.4g} was not reached by any setting within "
-            f"{found.budget.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
+            f"{found.budget.partition(' each')[0]}; the best mean is {quality.format_value(quality.mean)}."
         )
     return sentence
 
@@ -86,7 +86,7 @@ def _used(found: Comparison) -> str:
     best = found.row(found.best)
     if row is best or row.difference is None:
         return sentence
-    ahead = row.difference.differences.written(abs(row.difference.mean))
+    ahead = row.difference.differences.format_value(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
     return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
 
@@ -149,11 +149,11 @@ def _titled(found: Comparison, name: str) -> str:
 
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
-    spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
+    spread = f"sd {quality.format_value(quality.sd)}, " if quality.sd is not None else ""
     rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
-    units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
+    units = "" if rmse is None else f" (RMSE {rmse.format_value(rmse.mean)})"
     return (
-        f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
+        f"{label_of(found.column)} {quality.format_value(quality.mean)}{units} at its best "
         f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
     )
 
@@ -205,8 +205,8 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
             mark_of(found, row),
             row.name,
             "" if row.tuned is None else f"{row.tuned.rate:.3g}",
-            row.quality.written(row.quality.mean) if row.quality.repeats else "not finite",
-            "" if row.quality.sd is None else row.quality.written(row.quality.sd),
+            row.quality.format_value(row.quality.mean) if row.quality.repeats else "not finite",
+            "" if row.quality.sd is None else row.quality.format_value(row.quality.sd),
             behind(found, row),
             f"{row.repeats}{' (dropped)' if row.dropped else ''}",
             f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
@@ -250,13 +250,13 @@ def behind(found: Comparison, row: Row) -> str:
     if paired is None or not math.isfinite(paired.mean):
         return ""
     sign = 1 if found.higher_is_better else -1
-    written, ends = paired.differences.written, paired.interval
+    format_value, ends = paired.differences.format_value, paired.interval
     middle = -sign * paired.mean
-    shown = f"{'+' if middle > 0 else ''}{written(middle)}"
+    shown = f"{'+' if middle > 0 else ''}{format_value(middle)}"
     if ends is None:
         return shown
     low, high = sorted(-sign * end for end in ends)
-    return f"{shown} ({ranged(written(low), written(high))})"
+    return f"{shown} ({ranged(format_value(low), format_value(high))})"
 
 
 def lines_of(found: Comparison) -> list[str]:

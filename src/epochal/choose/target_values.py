@@ -141,7 +141,7 @@ def reached_in(trial: Trial, column: str, target_value: float, spent: int | None
 
     One that broke counts with `spent` updates, by default its own.
     """
-    if trial.broken:
+    if trial.diverged:
         return Reached(float(trial.updates if spent is None else spent), False)
     # The engine compares float32 numbers: a target that it has seen reached counts as reached here.
     values, goal = trial.curves.columns[column], float(np.float32(target_value))

@@ -49,7 +49,7 @@ class ExpectedRunningTime:
         """
         if self.within is None:
             return ""
-        least, most = (written(end) for end in self.within)
+        least, most = (format_amount(end) for end in self.within)
         spent = least if least == most else f"{least} to {most}"
         missed = self.repeats - self.reached
         share = f"{missed} of {self.repeats} repeats"
@@ -62,8 +62,8 @@ class ExpectedRunningTime:
             return self.shortfall
         count = "1 repeat: no interval"
         if self.repeats > 1:
-            count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
-        return "; ".join(filter(None, (f"{written(self.expected)} updates ({count})", self.shortfall)))
+            count = f"{self.repeats} repeats; 95 % interval {format_amount_range(self.low, self.high)}"
+        return "; ".join(filter(None, (f"{format_amount(self.expected)} updates ({count})", self.shortfall)))
 
 
 def first_reached(
@@ -211,10 +211,10 @@ def _ratio(over: Floats, under: Floats) -> Floats:
     return np.where(same, 1.0, np.where(under == 0, np.inf, over / safe))
 
 
-def written(value: float) -> str:
+def format_amount(value: float) -> str:
     """A count or a time as people write it.
 
-    >>> written(2000.0), written(43.21), written(math.inf)
+    >>> format_amount(2000.0), format_amount(43.21), format_amount(math.inf)
     ('2,000', '43.2', 'infinite')
     """
     if math.isinf(value):
@@ -222,12 +222,12 @@ def written(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
-def written_range(low: float, high: float) -> str:
+def format_amount_range(low: float, high: float) -> str:
     """An interval that may be open on one side or both.
 
-    >>> written_range(12, 2000), written_range(12, math.inf), written_range(0, 7), written_range(0, math.inf)
-    ('12 to 2,000', '12 or more', 'up to 7', 'not known')
+    >>> [format_amount_range(*ends) for ends in ((12, 2000), (12, math.inf), (0, 7), (0, math.inf))]
+    ['12 to 2,000', '12 or more', 'up to 7', 'not known']
     """
     if math.isinf(high):
-        return "not known" if low == 0 else f"{written(low)} or more"
-    return f"up to {written(high)}" if low == 0 else f"{written(low)} to {written(high)}"
+        return "not known" if low == 0 else f"{format_amount(low)} or more"
+    return f"up to {format_amount(high)}" if low == 0 else f"{format_amount(low)} to {format_amount(high)}"

@@ -21,7 +21,7 @@ from epochal.models import Model
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
 """Sends the jobs of a phase out and yields their trials."""
 
-BROKEN = "not finite"  # the reason of a training whose loss or parameters were not finite any more
+DIVERGED = "not finite"  # the reason of a training whose loss or parameters were not finite any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +102,13 @@ class Trial:
     forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
-    def broken(self) -> bool:
+    def diverged(self) -> bool:
         """Whether its loss or parameters were not finite at some point."""
-        return self.reason == BROKEN
+        return self.reason == DIVERGED
 
     def best(self, column: str) -> float:
         """The best value of a column along the curve; NaN if the training broke."""
-        if self.broken or not len(self.curves):
+        if self.diverged or not len(self.curves):
             return math.nan
         return float(self.curves.best(column).value[0])
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Candidate, Interrupted, Job, Trial, TrialStopping
+from epochal.choose.trial import DIVERGED, Candidate, Interrupted, Job, Trial, TrialStopping
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.lane import Lane, LaneData, LaneEvaluation
@@ -218,7 +218,7 @@ class TrialRunner:
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
-            if job.scored_parameters and reason != BROKEN:
+            if job.scored_parameters and reason != DIVERGED:
                 prepared, state = self.prepared(job.candidate), lane.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
@@ -295,7 +295,7 @@ class TrialRunner:
         return source
 
 
-_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: BROKEN, BROKEN_EVALUATION: BROKEN}
+_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: DIVERGED, BROKEN_EVALUATION: DIVERGED}
 
 
 REMEDY = (

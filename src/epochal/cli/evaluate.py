@@ -64,7 +64,7 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         echo_json({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
-        echo(f"{name} {found.metrics[name].written(found.ensemble[name])}")
+        echo(f"{name} {found.metrics[name].format_value(found.ensemble[name])}")
     else:
         from epochal.runs.evaluation_text import heading, sections
         from epochal.training.progress.terminal import plain_console, section

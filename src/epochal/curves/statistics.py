@@ -54,14 +54,14 @@ class Summary(Record):
             return 3
         return min(12, max(0, 2 - math.floor(math.log10(abs(self.mean)))))
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value of this quantity with the digits that its spread justifies.
 
-        >>> summarize([0.75, 0.78, 0.77]).written(0.7)
+        >>> summarize([0.75, 0.78, 0.77]).format_value(0.7)
         '0.700'
-        >>> summarize([72_737.4, 76_130.2]).written(72_737.4)
+        >>> summarize([72_737.4, 76_130.2]).format_value(72_737.4)
         '72,737'
-        >>> summarize([0.1 + 0.2, 0.3]).written(0.3)  # rounding of the machine is no spread
+        >>> summarize([0.1 + 0.2, 0.3]).format_value(0.3)  # rounding of the machine is no spread
         '0.300'
         """
         if self.decimals > 6 or not abs(value) < 1e15:
@@ -87,9 +87,9 @@ class Summary(Record):
             return f"{three_digits(self.mean)} (1 repeat: no interval{aside})"
         interval = ""
         if self.ci95 is not None:
-            low, high = map(self.written, self.ci95)
+            low, high = map(self.format_value, self.ci95)
             interval = f"; 95 % interval {low}{'–' if self.ci95[0] >= 0 else ' to '}{high}"
-        spread = f"{self.written(self.mean)} ± {self.written(self.sd)}"
+        spread = f"{self.format_value(self.mean)} ± {self.format_value(self.sd)}"
         return f"{spread} (sd of {finite} repeats{interval}{aside})"
 
 

@@ -144,14 +144,14 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     shape, words = study_page.STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
     quality = advice.goal == "quality"
-    write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
+    write = duration if advice.goal == "time" else advice.quality.format_value if quality else format_number
     return [
         *study_page.setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
         _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
-        else _ranged(one.ratio, advice.quality.written if quality else format_number),
+        else _ranged(one.ratio, advice.quality.format_value if quality else format_number),
         study_page.ert_cell(one.updates_to_target, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]

@@ -180,7 +180,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
         ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
-        ("broken", "repeats whose loss was not finite"),
+        ("diverged", "repeats whose loss was not finite"),
     ]
     lines = [
         [
@@ -191,7 +191,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
             _summary(row.quality),
             *_difference(row),
             *(_summary(row.metrics[name]) if name in row.metrics else Cell("–") for name in columns),
-            Cell(str(row.broken), by=row.broken),
+            Cell(str(row.diverged), by=row.diverged),
         ]
         for row in rows
     ]
@@ -249,10 +249,10 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
         share, chances = 1 - share, (1 - chances[1], 1 - chances[0])
     else:
         behind, ends = -behind, None if ends is None else (-ends[1], -ends[0])
-    written = found.differences.written
+    format_value = found.differences.format_value
     return Cell(
-        written(behind) if math.isfinite(behind) else "–",
-        "" if ends is None else interval(*ends, write=written),
+        format_value(behind) if math.isfinite(behind) else "–",
+        "" if ends is None else interval(*ends, write=format_value),
         behind,
     ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
 

@@ -259,10 +259,10 @@ def _steps(forecasts: Mapping[str, ForecastScores]) -> Iterator[Table]:
             continue
         rows = []
         for step, rmse in enumerate(found.rmse_by_step):
-            ends = "" if rmse.ci95 is None else f" ({' to '.join(map(rmse.written, rmse.ci95))})"
-            own = Cell(f"{rmse.written(rmse.mean)}{ends}", by=rmse.mean)
+            ends = "" if rmse.ci95 is None else f" ({' to '.join(map(rmse.format_value, rmse.ci95))})"
+            own = Cell(f"{rmse.format_value(rmse.mean)}{ends}", by=rmse.mean)
             rivals = [one.rmse_by_step[step].mean for one in found.naive]
             rows.append(
-                [Cell(str(step + 1), by=step), own, *(Cell(rmse.written(one), by=one) for one in rivals)]
+                [Cell(str(step + 1), by=step), own, *(Cell(rmse.format_value(one), by=one) for one in rivals)]
             )
         yield Table(("step ahead", f"RMSE, {part}", *(f"RMSE of {one.name}" for one in found.naive)), rows)

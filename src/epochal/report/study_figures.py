@@ -25,12 +25,12 @@ _MOST_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
-    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
+    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "diverged".
 
     "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
     """
     if not math.isfinite(row.quality.mean):
-        return "broken"
+        return "diverged"
     if row.name == comparison.recommended:
         return "best"
     if row.name in comparison.tied:

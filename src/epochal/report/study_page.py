@@ -16,7 +16,7 @@ STANDINGS = {
     "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
-    "broken": ("⚡", "not finite"),
+    "diverged": ("⚡", "not finite"),
 }
 """A shape and words for each standing, so that meaning does not depend on color."""
 

@@ -14,7 +14,7 @@ from epochal.runs.forecast import (
 )
 from epochal.runs.loading import load as load, load_record as load_record
 from epochal.runs.outcome import (
-    BrokenUpdate as BrokenUpdate,
+    DivergedUpdate as DivergedUpdate,
     Fitted as Fitted,
     Outcome as Outcome,
     Scores as Scores,

@@ -43,7 +43,7 @@ class NaiveForecast(Record):
         """
         if self.ensemble is not None and math.isfinite(self.ensemble.skill):
             return self.ensemble.sentence(self, rmse)
-        against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
+        against = f"RMSE {rmse.format_value(rmse.mean)} against {rmse.format_value(self.rmse.mean)}"
         skill = self.skill
         if rmse.repeats == 0:
             return f"no comparison with {self.name}: no repeat has finite forecasts"
@@ -110,9 +110,11 @@ class EnsembleScores:
     def sentence(self, naive: NaiveForecast, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
-        members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        members = (
+            f"; {rmse.format_value(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        )
         who = "the ensemble" if several else "it"
-        against = f"RMSE {rmse.written(self.rmse)} against {rmse.written(naive.rmse.mean)}{members}"
+        against = f"RMSE {rmse.format_value(self.rmse)} against {rmse.format_value(naive.rmse.mean)}{members}"
         if self.ci95 is None:
             word = "lower" if self.skill >= 0 else "higher"
             return (

@@ -21,7 +21,7 @@ from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
-from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
+from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
 from epochal.runs.run_warnings import concerns_of
 from epochal.runs.threshold import decide
@@ -67,7 +67,7 @@ class LaneResult:
             epochs, updates, seconds = ends.get(repeat, (self.epoch, self.update, self.seconds))
             one, plan = self.of_repeat(row), prepared.plan_of(repeat)
             passes = plan.passes
-            status, broken = int(one.status), None
+            status, diverged = int(one.status), None
             if status == RULE:
                 stopped = prepared.spec.rule.reason(one.rule)
             elif status == BROKEN_UPDATE:
@@ -75,8 +75,8 @@ class LaneResult:
                 epoch, index = plan.locate(update)
                 rows = prepared.rows_of(repeat, epoch, index)
                 rows = rows if self.samples is None else rows[rows <= self.samples]
-                broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
-                stopped = f"the loss or the parameters were not finite at {broken}"
+                diverged = DivergedUpdate(update, epoch, index, tuple(int(number) for number in rows))
+                stopped = f"the loss or the parameters were not finite at {diverged}"
                 epochs, updates = plan.epochs_after(update), update
             elif status == BROKEN_EVALUATION:
                 stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
@@ -95,7 +95,7 @@ class LaneResult:
                 seconds=seconds,
                 best_epoch=plan.epochs_after(best_update),
                 best_update=best_update,
-                broken=broken,
+                diverged=diverged,
             )
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from epochal.choose.advice import Advice, Tried
-from epochal.choose.time_to_target import written
+from epochal.choose.time_to_target import format_amount
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
 from epochal.report.plot_data import lines_of
@@ -201,4 +201,4 @@ def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
 
 
 def _counted(value: float) -> str:
-    return written(value) if value >= 100 else f"{value:.6g}"
+    return format_amount(value) if value >= 100 else f"{value:.6g}"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from epochal.choose.comparison import Comparison
-from epochal.choose.time_to_target import written, written_range
+from epochal.choose.time_to_target import format_amount, format_amount_range
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
 from epochal.report.plot_data import lines_of
@@ -165,8 +165,8 @@ def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
         critical = found.hyperbola.critical_batch
         if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-            several = "" if found.critical is None else f" ({written_range(*found.critical)})"
-            words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
+            several = "" if found.critical is None else f" ({format_amount_range(*found.critical)})"
+            words, of = f"critical batch size\n{format_amount(critical)}{several}", ("data", "axes fraction")
             parts.note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
         ert, at = row.updates_to_target, places[row.name]

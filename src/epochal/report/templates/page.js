@@ -5,8 +5,8 @@
   const data = JSON.parse(document.getElementById("figures").textContent);
   const ROLES = { running: "training, running", train: "training, fixed", validation: "validation", test: "test" };
   const X = { epochs: "epoch", updates: "update", samples: "samples seen", seconds: "seconds of training" };
-  const ORDER = ["broken", "dropped", "worse", "tied", "best"];
-  const STANDS = { best: "recommended", tied: "no significant difference from the best mean", worse: "worse", dropped: "given up early", broken: "not finite" };
+  const ORDER = ["diverged", "dropped", "worse", "tied", "best"];
+  const STANDS = { best: "recommended", tied: "no significant difference from the best mean", worse: "worse", dropped: "given up early", diverged: "not finite" };
   const DASHES = [["solid", ""], ["dash", "7 4"], ["dot", "2 3"], ["dashdot", "8 3 2 3"]];
   const better = data.higher ? "higher is better" : "lower is better";
   let printing = false;
@@ -68,7 +68,7 @@
   }
 
   // A shape for each standing, and a color that only repeats what the shape says.
-  const MARKS = { best: ["diamond", 13], tied: ["circle", 10], worse: ["circle-open", 9], dropped: ["x", 8], broken: ["circle-open", 8] };
+  const MARKS = { best: ["diamond", 13], tied: ["circle", 10], worse: ["circle-open", 9], dropped: ["x", 8], diverged: ["circle-open", 8] };
   function mark(colors, standing) {
     const [symbol, size] = MARKS[standing] || MARKS.worse;
     const color = { best: colors.good, tied: colors.training }[standing] || colors.soft;
@@ -365,7 +365,7 @@
       made.addEventListener("click", () => { act(); draw("lines"); });
       return made;
     };
-    const sign = { best: " ◆", tied: " ●", worse: " ○", dropped: " ✕", broken: " ⚡" };
+    const sign = { best: " ◆", tied: " ●", worse: " ○", dropped: " ✕", diverged: " ⚡" };
     const names = which.lines.map((line, i) => button(
       `<svg width="30" height="10" aria-hidden="true"><line x1="0" x2="30" y1="5" y2="5" stroke="${colorOf(line, colors)}" stroke-width="${line.standing === "best" ? 4 : 2.4}" stroke-dasharray="${DASHES[i % 4][1]}"/></svg>${escape(line.name)}${sign[line.standing] || ""}`,
       !hidden.has(line.name), () => hidden.delete(line.name) || hidden.add(line.name)));
