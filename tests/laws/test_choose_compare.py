@@ -105,14 +105,15 @@ def test_a_repeat_is_that_of_fit(found):
             np.testing.assert_allclose(ours.columns[column][rows], theirs.columns[column], rtol=1e-5)
 
 
-def test_the_quality_is_the_best_value_after_whole_epochs(found):
+def test_the_quality_is_the_value_after_the_whole_epochs_that_other_repeats_choose(found):
     for row in found.rows:
         curves = found.curves[row.name]
         batches = row.updates // 4
+        several = [curves.of(repeat) for repeat in range(row.repeats)]
+        whole = [own.columns["validation.loss"][own.update % batches == 0] for own in several]
         for repeat, quality in enumerate(row.quality.per_repeat):
-            own = curves.of(repeat)
-            whole = own.columns["validation.loss"][own.update % batches == 0]
-            assert quality == whole.min()
+            others = np.mean(np.delete(whole, repeat, axis=0), axis=0)
+            assert quality == whole[repeat][others.argmin()]
 
 
 def test_everything_in_it_is_plain(found):
@@ -253,6 +254,40 @@ def test_settings_that_are_equal_in_updates_are_evaluated_alike():
     assert updates[0] == updates[1] == updates[2]
     run = ep.fit(found.model, "example:iris", **found.options)
     assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.recommended).batch_size
+
+
+def test_what_trainings_made_before_a_rule_ended_them_is_their_updates_and_time():
+    random = np.random.default_rng(2)
+    inputs = random.normal(size=(80, 3)).astype(np.float32)
+    targets = (inputs[:, 0] + random.normal(size=80) > 0).astype(int)
+    found = compare(
+        ep.MLP(4), inputs, targets, batch_size=[8, "full"], learning_rate=0.02, epochs=300, repeats=3,
+        stop=ep.Patience(5), progress=False,
+    )  # fmt: skip
+    for row in found.rows:
+        curves = found.curves[row.name]
+        last = [int(curves.update[curves.repeat == repeat].max()) for repeat in range(3)]
+        assert row.updates == round(np.mean(last)) < 300
+        assert row.seconds == pytest.approx(row.updates * row.update_seconds)
+        assert row.epochs == pytest.approx(row.updates / (1 if row.regime == "batch" else 8), abs=0.1)
+
+
+def test_where_one_class_is_never_held_out_no_setting_is_shown_to_beat_the_baseline():
+    random = np.random.default_rng(3)
+    inputs, targets = random.normal(size=(60, 3)), np.zeros(60, int)
+    targets[0] = 1
+    found = compare(
+        ep.MLP(4),
+        inputs,
+        targets,
+        batch_size=[8, 32],
+        learning_rate=0.1,
+        epochs=20,
+        repeats=5,
+        progress=False,
+    )
+    assert found.baseline_not_beaten is not None and "shown to beat the baseline" in found.answer
+    assert any("lack the class" in note for note in found.notes)
 
 
 def test_options_hold_the_columns_that_were_named():

@@ -15,19 +15,15 @@ import numpy as np
 import pytest
 
 from epochal.choose.advice_builder import _others as others
-from epochal.choose.final_estimate import (
-    Criteria,
-    FinalEstimate,
-    chosen,
-    epochs_of_others,
-    fewest_failures,
-    final_of,
-)
+from epochal.choose.fairness import TrainingLength, score_trials
+from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
 from epochal.choose.final_step import Confirmed
+from epochal.choose.race import race
 from epochal.choose.search import Point
 from epochal.choose.trial import DIVERGED, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
+from epochal.curves.statistics import epochs_of_others
 from epochal.models.subsets import weighted_means
 
 LOSS = Criteria("validation.loss", test_train_ratio=0.25)
@@ -260,6 +256,47 @@ def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     assert values[np.arange(200), rows].mean() == pytest.approx(1.0, abs=0.02)
     assert values.min(axis=1).mean() < 0.85, "negative control"
     assert epochs_of_others(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
+
+
+@pytest.mark.parametrize("ended", [None, 20])
+def test_a_curve_that_jumps_does_not_win_by_its_luckiest_epochs(ended: int | None) -> None:
+    """Both settings have the same mean; the jumps of one of them are of its few validation samples."""
+    random = np.random.default_rng(8)
+    length = TrainingLength(390, 10, tuple(range(10, 400, 10)))
+    lines = {"steady": 0.5 + random.normal(0, 0.01, (30, 40)), "jumps": 0.5 + random.normal(0, 0.2, (30, 40))}
+    trials = {
+        name: [trial(at, line[: ended if at % 2 else None].tolist()) for at, line in enumerate(several)]
+        for name, several in lines.items()
+    }
+    scores = {
+        name: [one.value for one in score_trials(several, "validation.loss", length)]
+        for name, several in trials.items()
+    }
+    own = {name: [min(line) for line in several.tolist()] for name, several in lines.items()}
+
+    def tied(values: dict[str, list[float]]) -> set[str]:
+        return set(
+            race(list(values), 30, lambda live, _, look: {one: values[one][:look] for one in live}).tied
+        )
+
+    assert tied(scores) == set(lines)
+    assert tied(own) == {"jumps"}, "negative control"
+
+
+def test_a_training_that_broke_is_judged_as_none_and_chooses_for_no_other() -> None:
+    length = TrainingLength(20, 10, (10, 20))
+    several = [trial(0, [1.0, 0.3, 0.5]), trial(1, [1.0, 0.0, 0.0], DIVERGED), trial(2, [1.0, 0.6, 0.4])]
+    found = score_trials(several, "validation.loss", length)
+    assert [one.value for one in found] == [0.5, pytest.approx(NAN, nan_ok=True), 0.6]
+    assert [one.epoch for one in found][::2] == [2.0, 1.0] and found[0].metrics == {"train.loss": 0.5}
+    assert score_trials(several[:1], "validation.loss", length)[0].value == 0.3, (
+        "one alone chooses for itself"
+    )
+
+
+def test_validation_samples_of_one_class_show_nothing() -> None:
+    assert final(BETTER).beats_baseline
+    assert not final(BETTER, criteria=replace(LOSS, one_class=True)).beats_baseline
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])

@@ -18,7 +18,7 @@ import jax
 
 from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, TrainingLength, score_trial
+from epochal.choose.fairness import EqualBudget, TrainingLength, score_trials
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.progress import OnStep, ProgressSteps
 from epochal.choose.race import race
@@ -75,7 +75,8 @@ def compare(
     batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
     1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
 
-    A setting is judged by the best value of its monitored metric. Settings that are equal in epochs are read
+    A setting is judged by its monitored metric, in each repeat at the moment that the other repeats choose:
+    at its own best one, the curve that jumps most would look best. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.
 
@@ -326,17 +327,21 @@ class _Race(ComparisonState):
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [score_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [one.value for one in score_trials(self.trials[name], self.column, self.lengths[name])]
             for name in live
         }
 
-    def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], words: str) -> list[float]:
-        trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        found = {(trial.candidate_name, trial.repeat): trial for trial in trials}
-        scores = (
-            score_trial(found[job.candidate.name, job.repeat], self.column, length) for job, length in wanted
-        )
-        return [score.value for score in scores]
+    def _values(
+        self, wanted: Sequence[tuple[Job, TrainingLength]], words: str
+    ) -> dict[str, dict[int, float]]:
+        for trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}"):
+            self.tuning.setdefault(trial.candidate_name, []).append(trial)
+        found = {}
+        for name, length in {job.candidate.name: length for job, length in wanted}.items():
+            trials = sorted(self.tuning[name], key=lambda trial: trial.repeat)
+            scores = score_trials(trials, self.column, length)
+            found[name] = {trial.repeat: one.value for trial, one in zip(trials, scores, strict=True)}
+        return found
 
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[Trial]:
         self.steps.say(phase, 0, len(jobs))

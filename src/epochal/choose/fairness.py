@@ -16,7 +16,7 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
-from epochal.curves.statistics import Ints
+from epochal.curves.statistics import Ints, epochs_of_others
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -186,28 +186,41 @@ FEWEST_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 @dataclass(frozen=True)
 class TrialScore:
-    """One training at its best evaluation point; all NaN if it broke."""
+    """One training at the evaluation point where it is judged; all NaN if it broke."""
 
     value: float
     epoch: float
     metrics: dict[str, float]
 
 
-def score_trial(trial: Trial, column: str, length: TrainingLength) -> TrialScore:
-    """The best of the start and the evaluation points, each read at the evaluation nearest to it.
+def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -> list[TrialScore]:
+    """The trainings of one setting, each at the evaluation point that the others choose.
 
-    All settings have as many evaluation points, so one that is evaluated more often has no advantage.
+    At its own best one a training looks the better, the more its curve jumps. One alone is read where its
+    smoothed curve is best. The points are the start and the evaluation points, each read at the evaluation
+    nearest to it: all settings have as many, so one that is evaluated more often has no advantage.
     """
-    others = [name for name in trial.curves.names if name != column and not name.startswith("train.running")]
-    rows = at_points(trial.curves, length)
-    values = trial.curves.columns[column][rows]
-    known = np.isfinite(values)
-    if trial.diverged or not known.any():
-        return TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan))
     sign = -1.0 if higher_is_better(column) else 1.0
-    row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
-    figures = {name: float(trial.curves.columns[name][row]) for name in others}
-    return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
+    rows = [at_points(trial.curves, length) for trial in trials]
+    values = np.full((len(trials), max(map(len, rows), default=0)), np.nan)
+    for trial, own, line in zip(trials, rows, values, strict=True):
+        if not trial.diverged:
+            line[: len(own)] = sign * trial.curves.columns[column][own]
+    values[~np.isfinite(values)] = np.nan
+    sound = np.isfinite(values).any(axis=1)
+    chosen = dict(zip(np.flatnonzero(sound), epochs_of_others(values[sound]), strict=True))
+    names = dict.fromkeys(name for trial in trials for name in trial.curves.names)
+    others = [name for name in names if name != column and not name.startswith("train.running")]
+    scores = []
+    for at, (trial, own) in enumerate(zip(trials, rows, strict=True)):
+        if at in chosen:
+            row = own[chosen[at]]
+            metrics = {name: float(trial.curves.columns[name][row]) for name in others}
+            value, epoch = float(trial.curves.columns[column][row]), float(trial.curves.epoch[row])
+            scores.append(TrialScore(value, epoch, metrics))
+        else:
+            scores.append(TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan)))
+    return scores
 
 
 def at_points(curves: Curves, length: TrainingLength) -> Ints:

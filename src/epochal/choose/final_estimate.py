@@ -17,7 +17,7 @@ from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-from epochal.curves.statistics import Floats, Ints
+from epochal.curves.statistics import Floats, Ints, epochs_of_others
 from epochal.runs.metrics import sample_size
 
 
@@ -38,6 +38,8 @@ class Criteria:
     baseline_influences: Floats | None = None  # what each block of these adds to the baseline
     # how many of these have each class; those predicted as it, which are not known, as many
     counts: tuple[Ints, ...] = ()
+    one_class: bool = False  # whether the validation samples of a repeat are all of one class: then nothing
+    # that is measured on them shows that anything was learned
 
     @property
     def sign(self) -> float:
@@ -115,7 +117,7 @@ class FinalEstimate:
         both, and the share says more than the difference. Where no baseline is known, nothing can be said
         against it, which the answer says first.
         """
-        if self.diverged:
+        if self.diverged or self.criteria.one_class:
             return False
         if not self.baseline_known:
             return True
@@ -183,20 +185,6 @@ class FinalEstimate:
             ratios = [math.log(a / b) for a, b in pairs]
             intervals.append(summarize(ratios, test_train_ratio=self.criteria.test_train_ratio).ci95)
         return all(ends is not None and ends[0] <= 0 <= ends[1] for ends in intervals)
-
-
-def epochs_of_others(values: Floats) -> Ints:
-    """For each repeat, the row at which the others are best on average; what is lower is better.
-
-    A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
-    choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
-
-    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
-    array([2, 1, 1])
-    """
-    rest = values if len(values) == 1 else values.sum(axis=0) - values
-    # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
-    return np.argmin(rest, axis=1)
 
 
 FEWER = 0.75

@@ -244,8 +244,9 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
     bounds = bounds_of(name, base.loss_name)
+    one_class = part == "validation" and _one_class(base)
     if not base.same_validation:
-        return Criteria(column, held_out / trained_on, bounds)
+        return Criteria(column, held_out / trained_on, bounds, one_class=one_class)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
     of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
@@ -253,7 +254,15 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     if len(classes):
         true = base.labels(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
-    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts)
+    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts, one_class)
+
+
+def _one_class(base: Prepared) -> bool:
+    """Whether the validation samples of any repeat are all of one class."""
+    if not base.task.is_classification:
+        return False
+    parts = (base.labels(repeat, "validation")[0] for repeat in range(len(base.splits)))
+    return any(bool(len(part)) and bool((part == part[0]).all()) for part in parts)
 
 
 def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.final_estimate import epochs_of_others
 from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
@@ -23,7 +22,7 @@ from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
-from epochal.curves.statistics import Floats, t_quantile
+from epochal.curves.statistics import Floats, epochs_of_others, t_quantile
 
 FINALISTS = 4  # settings that race on the seeds of the check
 ROUNDS = 2  # rounds of the race, each with as many seeds as the search has

@@ -166,12 +166,13 @@ def tune(
     batch_sizes: Mapping[str, int],
     lengths: Mapping[str, TrainingLength],
     repeats: Sequence[int],
-    train: Callable[[Sequence[tuple[Job, TrainingLength]], str], list[float]],
+    train: Callable[[Sequence[tuple[Job, TrainingLength]], str], Mapping[str, Mapping[int, float]]],
     higher_is_better: bool,
 ) -> dict[str, Tuned]:
     """Find the rate of each setting; the trainings of one wave go out together.
 
-    `train` trains jobs and gives what each is judged by, NaN where it broke.
+    `train` trains jobs and gives what each of their candidates is judged by in all its repeats so far, NaN
+    where it broke.
     """
     sign = -1.0 if higher_is_better else 1.0
     searches = [
@@ -186,10 +187,12 @@ def tune(
 
     def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], words: str) -> None:
         jobs = [(search, rate, job) for search, rates in wanted for rate, job in search.jobs(rates, on)]
-        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else []
-        for (search, rate, job), value in zip(jobs, values, strict=True):
-            loss = sign * value if math.isfinite(value) else math.inf
-            search.found.setdefault(rate, {})[job.repeat] = loss
+        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else {}
+        for search, rate, job in jobs:
+            search.found[rate] = {
+                repeat: sign * value if math.isfinite(value) else math.inf
+                for repeat, value in values[job.candidate.name].items()
+            }
 
     first, rest = repeats[:1], repeats[1:]
     powers = [FACTOR**power for power in (-2, -1, 0, 1, 2)]

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
-from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trial, seen_after
-from epochal.choose.final_estimate import final_of
+from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trials, seen_after
+from epochal.choose.final_estimate import Criteria, final_of
 from epochal.choose.final_step import LATE, criteria_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.race import RaceResult
-from epochal.choose.recommend import lucky, recommended
+from epochal.choose.recommend import recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.target_values import baselines, reached_in, target_values
@@ -61,6 +61,7 @@ class ComparisonState:
     timing: dict[str, TimingCurve] = field(default_factory=dict)
     update_seconds: dict[str, float] = field(default_factory=dict)
     updates: int = 0
+    tuning: dict[str, list[Trial]] = field(default_factory=dict)
     outcome: RaceResult = field(init=False)
 
     @property
@@ -73,8 +74,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
     column, higher = found.column, higher_is_better(found.column)
     judged = {
-        name: [score_trial(trial, column, found.lengths[name]) for trial in trials]
-        for name, trials in found.trials.items()
+        name: score_trials(trials, column, found.lengths[name]) for name, trials in found.trials.items()
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
     outcome = found.outcome
@@ -83,7 +83,8 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
     }
-    rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
+    criteria = criteria_of(found.runner)
+    rows = [_row(found, entry, judged[entry.name], criteria) for entry in found.entries]
     if per_repeat:
         rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
@@ -107,7 +108,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
-        baseline_not_beaten=_baseline_not_beaten(found, outcome.best),
+        baseline_not_beaten=_baseline_not_beaten(found, outcome.best, criteria),
         target_value=target_value,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -133,13 +134,18 @@ def _reached(trial: Trial, column: str, target_value: float | None) -> Reached:
     return reached_in(trial, column, target_value, spent=max(trial.updates, 1))
 
 
-def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> Row:
+def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], criteria: Criteria) -> Row:
+    """The row of a setting; a rule may have ended its trainings before their full length."""
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
-    epochs, samples = seen_after(plan, length.updates)
+    made = [trial.updates for trial in trials if not trial.diverged] or [length.updates]
+    updates = round(float(np.mean(made)))
+    epochs, samples = seen_after(plan, updates)
 
     def summary(column: str, values: list[float]) -> Summary:
-        return summarize(values, bounds_of(column.partition(".")[2], found.runner.base.loss_name))
+        influences = [trial.influences.get(column, np.zeros(0)) for trial in trials]
+        bounds = bounds_of(column.partition(".")[2], found.runner.base.loss_name)
+        return criteria.summary(values, influences, bounds, column)
 
     others = judged[0].metrics
     return Row(
@@ -153,10 +159,10 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
         best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
         epochs=epochs,
-        updates=length.updates,
+        updates=updates,
         samples=samples,
         update_seconds=found.update_seconds[name],
-        seconds=length.updates * found.update_seconds[name],
+        seconds=updates * found.update_seconds[name],
         updates_to_target=None,
         noise=jitter(trials, found.column, length),
         diverged=sum(trial.diverged for trial in trials),
@@ -164,11 +170,11 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
         model=found.candidates[name].model,
-        options=_options(found, name, epochs),
+        options=_options(found, name),
     )
 
 
-def _options(found: ComparisonState, name: str, epochs: float) -> dict[str, Any]:
+def _options(found: ComparisonState, name: str) -> dict[str, Any]:
     options = {**found.common, **found.candidates[name].changes}
     options.pop("repeats", None)
     updates = found.lengths[name].updates
@@ -176,7 +182,7 @@ def _options(found: ComparisonState, name: str, epochs: float) -> dict[str, Any]
         return options
     rule, given = Budget(updates=updates), options.get("stop")
     stop = rule if given is None else any_of(given, rule)
-    return {**options, "epochs": math.ceil(epochs), "stop": stop}
+    return {**options, "epochs": math.ceil(seen_after(found.plans[name], updates)[0]), "stop": stop}
 
 
 def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
@@ -213,7 +219,7 @@ def _target_values(
     return by_repeat, words if reached else ""
 
 
-def _baseline_not_beaten(found: ComparisonState, best: str) -> float | None:
+def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) -> float | None:
     """The baseline, if the best setting is not significantly better on new rows, not only with new seeds.
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
@@ -223,10 +229,10 @@ def _baseline_not_beaten(found: ComparisonState, best: str) -> float | None:
     if len(trials) < FEWEST_PAIRS or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
-    final = final_of(
-        point, found.lengths[best].updates, trials, constant, criteria_of(found.runner), kept=True
-    )
+    final = final_of(point, found.lengths[best].updates, trials, constant, criteria, kept=True)
     level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
+    if criteria.one_class:
+        return level
     return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
 
 
@@ -316,14 +322,11 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         for row in rows
         if row.dropped is None and not row.diverged and row.best_epoch.mean >= LATE * row.epochs
     ]
-    tied = [row for row in rows if row.name in found.outcome.tied]
-    sign = -1 if higher_is_better(found.column) else 1
-    notes += [
-        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so part of "
-        "its lead is the luck of its best epoch."
-        for row in tied
-        if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
-    ]
+    if found.runner.base.same_validation:
+        notes.append(
+            "all repeats validate on the same samples: a significant difference holds for other seeds, not "
+            "surely for other samples."
+        )
     if found.tuned and any(
         row.updates_to_target is not None and row.updates_to_target.reached for row in rows
     ):

@@ -111,8 +111,6 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         factor = best.seconds / row.seconds
         times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
         parts.append(f"{times} times faster than {_those(found, [best])}")
-    elif row is not best:
-        parts.append(f"steadier than {_those(found, [best])}")
     tails: list[str] = []
     if worse and row is best:
         parts.append(f"significantly better than {_those(found, worse, of=finite)}")

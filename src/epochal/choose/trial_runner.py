@@ -31,6 +31,7 @@ from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
+from epochal.training.held_out import class_notes
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
@@ -322,9 +323,10 @@ def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
 
 
 def notes_of(runner: TrialRunner) -> list[str]:
-    """What is to be known of trainings that were not made on this machine."""
+    """What is to be known of classes that are never held out, and of trainings made on other machines."""
     where = runner.executor.summary()
-    return [f"trained on {where}; update times are of this machine."] if where else []
+    notes = class_notes(runner.base.dataset, runner.base.splits)
+    return [*notes, *([f"trained on {where}; update times are of this machine."] if where else [])]
 
 
 def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:

@@ -232,6 +232,25 @@ def smoothed(row: Floats) -> Floats:
     return np.where(finite, (total[high] - total[low]) / np.maximum(number, 1), np.nan)
 
 
+def epochs_of_others(values: Floats) -> Ints:
+    """For each repeat, the row at which the others are best on average; what is lower is better.
+
+    A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
+    choose does not (leaving one out, Stone 1974). A repeat that is alone is smoothed. Values have shape
+    (repeats, rows); after its end a repeat has NaN, and counts with its last value.
+
+    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
+    [2, 1, 1]
+    """
+    if len(values) == 1:
+        rest = smoothed(values[0])[None]
+    else:
+        continued = forward_filled(values)[0]
+        rest = continued.sum(axis=0) - continued
+    # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
+    return np.argmin(np.where(np.isfinite(rest) & np.isfinite(values), rest, np.inf), axis=1)
+
+
 def tail(row: Floats, last: int, window: int) -> float:
     """The mean of the finite values in the window that ends at an index."""
     part = row[max(0, last - window + 1) : last + 1]
