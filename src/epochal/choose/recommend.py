@@ -4,13 +4,13 @@ The fastest of those whose mean is within one standard error of the best (Breima
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
 just any undetected difference: with few repeats even large differences are undetected. For the same reason no
 setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
-Of those that are as fast, the one with the best mean.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from epochal.choose.comparison import Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
@@ -21,6 +21,9 @@ from epochal.choose.sentences import FASTER
 NEAR_BEST = 0.1
 """How far the mean of a faster setting may be behind the best one, as a share of what that is from
 perfect, or from the baseline if that is nearer. (Arbitrary.)"""
+
+LUCKY_DISTANCE = 2.0
+"""The least distance of the best of many evaluations below their mean, in units of their scatter."""
 
 
 def recommended(
@@ -35,27 +38,40 @@ def recommended(
     `ends` are the best possible value and the baseline; not finite where there is none.
     """
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
-    most = NEAR_BEST * min(
-        [abs(best.quality.mean - end) for end in ends if math.isfinite(end)], default=abs(best.quality.mean)
-    )
-    faster = [row for row in tied if row.seconds < FASTER * best.seconds and not row.diverged]
-    near = [row for row in faster if best.repeats >= FEWEST_PAIRS and _near(row.difference, most)]
-    chosen = best
-    if near:
-        fastest = min(row.seconds for row in near)
-        as_fast = [row for row in faster if FASTER * row.seconds <= fastest]
-        sign = -1.0 if higher_is_better else 1.0
-        chosen = min(as_fast, key=lambda row: (sign * row.quality.mean, row.seconds))
-    found = against(
+    compared_with = partial(
+        against,
         values,
-        chosen.name,
         higher_is_better=higher_is_better,
         share=outcome.share,
         margin=outcome.margin,
         comparisons=outcome.comparisons,
     )
-    same = {one.b for one in found if one.equivalent} | {chosen.name}
+    near = [best]
+    if best.repeats >= FEWEST_PAIRS:
+        lead = _steadiest(best, tied, higher_is_better)
+        apart = {row.name: row.difference for row in tied}
+        if lead is not best:
+            apart = {one.b: one for one in compared_with(lead.name)}
+        mean = lead.quality.mean
+        most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
+        near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
+    steady = [row for row in near if not lucky(row, near)]
+    chosen = best
+    for row in sorted(steady or near, key=lambda row: row.seconds):
+        if row.seconds < FASTER * best.seconds or best not in steady:
+            chosen = row
+            break
+    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
     return chosen.name, tuple(name for name in outcome.tied if name in same)
+
+
+def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
+    """The best one, or the best of those by whose steadier curves its mean may be luck."""
+    sign = -1.0 if higher_is_better else 1.0
+    lead = best
+    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
+        lead = min(rivals, key=lambda row: sign * row.quality.mean)
+    return lead
 
 
 def _near(found: PairedDifference | None, most: float) -> bool:
@@ -63,3 +79,17 @@ def _near(found: PairedDifference | None, most: float) -> bool:
     if found is None or any(found.unfinished) or found.sd is None:
         return False
     return found.equivalent or found.mean <= min(found.sd / math.sqrt(found.pairs), most)
+
+
+def lucky(row: Row, others: Sequence[Row]) -> bool:
+    """Whether a setting may owe its mean to the best moment of an unsteady curve.
+
+    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
+    their mean, and the further the more they scatter.
+    """
+    return any(
+        other.noise < row.noise / 2
+        and not other.dropped
+        and abs(other.quality.mean - row.quality.mean) < LUCKY_DISTANCE * row.noise
+        for other in others
+    )

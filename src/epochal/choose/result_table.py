@@ -17,7 +17,7 @@ from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.race import RaceResult
-from epochal.choose.recommend import recommended
+from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
 from epochal.choose.target_values import baselines, reached_in, target_values
@@ -321,6 +321,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
         if row.dropped is None and not row.diverged and row.best_epoch.mean >= LATE * row.epochs
+    ]
+    tied = [row for row in rows if row.name in found.outcome.tied]
+    sign = -1 if higher_is_better(found.column) else 1
+    notes += [
+        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so part of "
+        "its lead is the luck of its best epoch."
+        for row in tied
+        if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
     ]
     if found.runner.base.same_validation:
         notes.append(
