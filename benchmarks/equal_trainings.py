@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Candidate
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.engine.repeat_stack import RepeatStack
 from epochal.settings import Settings
 from epochal.training.loop import curves_of
@@ -85,8 +85,8 @@ def _of_split(
         "learning_rate": kind.learning_rate,
         "epochs": kind.epochs,
     }
-    runner = TrialRunner(comparable(model, (inputs[rest], targets[rest]), Settings(**options)))
-    prepared = runner.prepared(Config("equal", model, {}))
+    runner = TrialRunner(prepare_shared(model, (inputs[rest], targets[rest]), Settings(**options)))
+    prepared = runner.prepared(Candidate("equal", model, {}))
     stack = RepeatStack(
         spec=replace(prepared.spec, repeats=draws),
         plan=prepared.plan,

@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
-from epochal.choose.confirm import DEFAULT_EPOCHS, default_point
 from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
-from epochal.choose.lowest_error import EQUIVALENCE
+from epochal.choose.final_step import DEFAULT_EPOCHS, default_point
+from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, Search
-from epochal.choose.targets import baseline, cost_of
-from epochal.choose.trial import Config, Job
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.target_values import baseline, cost_of
+from epochal.choose.trial import Candidate, Job
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings
@@ -78,15 +78,15 @@ def data(name: str) -> Any:
 def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> FinalEstimate:
     """A setting, or the defaults, on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
-    runner = TrialRunner(comparable(MLP(64, 64), data(name), replace_size(settings)))
+    runner = TrialRunner(prepare_shared(MLP(64, 64), data(name), replace_size(settings)))
     search = Search(
-        runner, Config("", MLP(64, 64), {}), "quality", cost_of("updates", float),
+        runner, Candidate("", MLP(64, 64), {}), "quality", cost_of("updates", float),
         lambda size: epochs, lambda size: 0.0, lambda phase, jobs: runner.run(jobs),
     )  # fmt: skip
     usual = point is None
     point = default_point(runner, None) if point is None else point
     batches = -(-runner.base.plan.positions_per_epoch // point.batch_size)
-    jobs = [Job(search.setting_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
+    jobs = [Job(search.candidate_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
     trials = {trial.repeat: trial for trial in runner.run(jobs)}
     constant = {seed: baseline(runner, seed) for seed in range(FRESH)}
     return final_of(point, epochs, trials, constant, Criteria(runner.monitor, 0.0), kept=usual)

@@ -3,9 +3,9 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.targets.target_tolerance`), with other initial parameters and orders. The time to the target
-is the expected running time of trainings that are given up at 4 times the least median time: all the updates
-made, over the trainings that got there, times the measured time of an update.
+(`epochal.choose.target_values.target_tolerance`), with other initial parameters and orders. The time to the
+target is the expected running time of trainings that are given up at 4 times the least median time: all the
+updates made, over the trainings that got there, times the measured time of an update.
 
 The grid's best is the least of a hundred noisy figures and looks better than it is. So it is chosen on one
 half of the seeds and timed on the other, and both halves are averaged; the advice is timed on the same ones.
@@ -29,12 +29,18 @@ import numpy as np
 from benchmarks.measure import Aim, Table
 from epochal.choose.advise import advise
 from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
-from epochal.choose.reached import Reached
 from epochal.choose.search import Point, Search, TrialResult, rate_at
-from epochal.choose.targets import baseline, best_epoch, negligible_change, target_tolerance, targets
+from epochal.choose.target_values import (
+    baseline,
+    best_epoch,
+    negligible_change,
+    target_tolerance,
+    target_values,
+)
+from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Candidate, Job, Trial
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.models import MLP
 from epochal.settings import Settings
 
@@ -75,7 +81,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     settings = Settings(
         optimizer=optimizer, repeats=repeats, seed=FIRST_SEED, epochs=EPOCHS, standardize=True
     )
-    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
+    runner = TrialRunner(prepare_shared(MLP(HIDDEN), data(name), settings))
     samples = runner.base.plan.samples
 
     def most(size: int) -> int:
@@ -87,7 +93,7 @@ def search_on(name: str, optimizer: str, price: Any, repeats: int, kind: type[Se
     def run(phase: str, jobs: Sequence[Job]) -> Iterable[Trial]:
         return runner.run(jobs)
 
-    return kind(runner, Config("", MLP(HIDDEN), {}), "time", price, most, patience, run)
+    return kind(runner, Candidate("", MLP(HIDDEN), {}), "time", price, most, patience, run)
 
 
 def grid(name: str, optimizer: str) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     constant = {seed: baseline(runner, seed) for seed in seeds}
     share = target_tolerance(values, np.array(list(constant.values())))
     best = dict(zip(seeds, np.median(values, axis=0).tolist(), strict=True))
-    search.targets |= targets(best, constant, share)
+    search.target_values |= target_values(best, constant, share)
     for size in sorted(sizes, key=lambda size: abs(math.log(size / start))):
         points = [Point(size, step) for step in steps]
         first = seeds[:8]
@@ -124,7 +130,8 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         search.measure(near, seeds)
     cell = {
         "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.exponent],
-        "share": share, "targets": [search.targets[seed] for seed in seeds], "updates_made": runner.updates,
+        "share": share, "updates_made": runner.updates,
+        "targets": [search.target_values[seed] for seed in seeds],
         "minutes": (time.perf_counter() - begin) / 60,
         "points": [
             {
@@ -143,7 +150,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
 def times(name: str, optimizer: str, sizes: list[int]) -> dict[int, float]:
     """Measured update times, with nothing else running."""
     search = search_on(name, optimizer, None, 1)
-    timer = Timer(search.runner, Config("", MLP(HIDDEN), {}))
+    timer = Timer(search.runner, Candidate("", MLP(HIDDEN), {}))
     return {size: timer.seconds(size) for size in sizes}
 
 
@@ -162,7 +169,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
     advised = Point(int(advice.batch_size.value), step)
     assert rate_at(step) == advice.learning_rate.value
     search = search_on(name, optimizer, lambda size: seconds[size], len(seeds))
-    search.targets |= dict(zip(seeds, found["targets"], strict=True))
+    search.target_values |= dict(zip(seeds, found["targets"], strict=True))
     for row in found["points"]:
         if len(row["updates"]) == len(seeds):
             point = Point(row["batch_size"], row["step"])
@@ -188,7 +195,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         "best": [whole.batch_size, rate_at(whole.exponent or 0)],
         "regret": float(np.exp(np.mean(np.log(ratios)))),
         "regret_in_sample": search.score(advised, seeds) / search.score(whole, seeds),
-        "told_apart": advice.told_apart,
+        "indistinguishable": advice.indistinguishable,
         "epochs_within": bool(low <= advice.epochs.value <= high),
         "fresh": [low, middle, high],
         "seconds": took,
@@ -201,15 +208,15 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
 def fresh_epochs(name: str, optimizer: str, point: Point, repeats: int = 30) -> list[float]:
     """The best epoch of long trainings of a setting on seeds that nobody has seen."""
     settings = Settings(optimizer=optimizer, repeats=repeats, seed=5000, epochs=1000, standardize=True)
-    runner = TrialRunner(comparable(MLP(HIDDEN), data(name), settings))
+    runner = TrialRunner(prepare_shared(MLP(HIDDEN), data(name), settings))
     batches = -(-runner.base.plan.samples // point.batch_size)
-    setting = Config(
+    candidate = Candidate(
         "fresh", MLP(HIDDEN), {"batch_size": point.batch_size, "learning_rate": rate_at(point.exponent or 0)}
     )
     wait = float(2 * max(20, math.ceil(200 / batches)))
     change = [negligible_change(runner, seed) for seed in range(repeats)]
     jobs = [
-        Job(setting, seed, 1000 * batches, batches, patience=wait, min_delta=change[seed])
+        Job(candidate, seed, 1000 * batches, batches, patience=wait, min_delta=change[seed])
         for seed in range(repeats)
     ]
     return [best_epoch(trial, runner.monitor, change[trial.repeat]) for trial in runner.run(jobs)]

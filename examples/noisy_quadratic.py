@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.choose.hyperbola import fit_hyperbola
-from epochal.choose.moments import NoiseScale
-from epochal.choose.noise import block_sums
+from epochal.choose.noise_measurement import block_sums
+from epochal.choose.noise_scale import NoiseScale
 from epochal.models import Variables, functions
 
 Floats = NDArray[np.float64]

@@ -149,7 +149,7 @@ def picture(runs: Mapping[str, ep.Run], path: str = "rare_positives.png") -> Non
             curve.mean,
             drawstyle="steps-pre",
             color=color,
-            label=f"{name}: {summary.written(summary.mean)} ± {summary.written(summary.sd or 0)}",
+            label=f"{name}: {summary.format_value(summary.mean)} ± {summary.format_value(summary.sd or 0)}",
         )
         scores = run.scores["test"]
         assert scores.labels is not None and scores.probabilities is not None

@@ -20,10 +20,10 @@ import numpy as np
 
 from epochal import MLP, Settings
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
-from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.search import Point, Search, exponent_of, rate_at
-from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
+from epochal.choose.trial import Candidate
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -39,17 +39,17 @@ def study(
     """The updates that each batch size needs at its best rate, by repeat, and the fit."""
     # One split for all: the target means the same in every repeat; start and order differ.
     settings = Settings(optimizer=optimizer, repeats=repeats, vary=("init", "order"))
-    runner = TrialRunner(comparable(MLP(32), data, settings))
+    runner = TrialRunner(prepare_shared(MLP(32), data, settings))
     search = Search(
         runner,
-        Config("", MLP(32), {}),
+        Candidate("", MLP(32), {}),
         "updates",
         cost=lambda size: 1.0,
         most_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
         run=lambda phase, jobs: runner.run(jobs),
         per_epoch=32,
-        targets=dict.fromkeys(range(repeats), target),
+        target_values=dict.fromkeys(range(repeats), target),
     )
     found: dict[Point, list[Reached]] = {}
     guess: float = exponent_of(0.05 if optimizer == "sgd" else 0.001)
@@ -64,12 +64,12 @@ def study(
     return found, bootstrap_hyperbola([point.batch_size for point in found], steps, reached)
 
 
-def picture(efforts: dict[int, Effort], fit: Hyperbola, path: str) -> None:
+def picture(running_times: dict[int, ExpectedRunningTime], fit: Hyperbola, path: str) -> None:
     """Updates to the target against the batch size, with the fit and the lines that it bends between."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    sizes = np.array(list(efforts))
-    middle = np.array([one.expected for one in efforts.values()])
-    ends = np.array([[one.expected - one.low, one.high - one.expected] for one in efforts.values()]).T
+    sizes = np.array(list(running_times))
+    middle = np.array([one.expected for one in running_times.values()])
+    ends = np.array([[one.expected - one.low, one.high - one.expected] for one in running_times.values()]).T
     line = np.geomspace(sizes.min(), sizes.max(), 200)
     axes.plot(line, fit.minimal_samples / line, ":", color="0.5", label="perfect scaling")
     axes.axhline(fit.minimal_steps, ls="--", color="0.5", label="the floor")
@@ -86,9 +86,9 @@ def picture(efforts: dict[int, Effort], fit: Hyperbola, path: str) -> None:
 def main(target: float = 0.2, optimizer: str = "sgd") -> None:
     """Run the study, print its table, draw its picture."""
     found, fit = study(target=target, optimizer=optimizer)
-    efforts = {point.batch_size: effort(reached) for point, reached in found.items()}
+    running_times = {point.batch_size: expected_running_time(reached) for point, reached in found.items()}
     print(f"{'batch':>6} {'rate':>7} {'updates':>9} {'epochs':>7}   95 % interval")
-    for point, one in zip(found, efforts.values(), strict=True):
+    for point, one in zip(found, running_times.values(), strict=True):
         epochs = one.expected * point.batch_size / 1438
         rate = rate_at(point.exponent or 0)
         print(
@@ -101,7 +101,7 @@ def main(target: float = 0.2, optimizer: str = "sgd") -> None:
         end=" ",
     )
     print(f"({low:,.0f} to {high:,.0f}); at least {fit.minimal_samples:,.0f} samples")
-    picture(efforts, fit, "three_regions.png")
+    picture(running_times, fit, "three_regions.png")
 
 
 if __name__ == "__main__":

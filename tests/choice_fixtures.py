@@ -12,10 +12,10 @@ import numpy as np
 from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.noise import NoiseOverTraining
+from epochal.choose.noise_measurement import NoiseOverTraining
 from epochal.choose.paired_test import difference
 from epochal.choose.race import Dropped
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve, UpdateTime
 from epochal.curves import Curves, summarize
 
@@ -70,9 +70,11 @@ def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **
         "samples": 20 * TRAIN,
         "update_seconds": seconds_of(size),
         "seconds": 20 * batches * seconds_of(size),
-        "effort": Effort(900 / size + 60, 800 / size + 50, 1000 / size + 75, len(values), len(values)),
+        "updates_to_target": ExpectedRunningTime(
+            900 / size + 60, 800 / size + 50, 1000 / size + 75, len(values), len(values)
+        ),
         "noise": 0.02 / math.sqrt(size),
-        "broken": sum(not math.isfinite(value) for value in values),
+        "diverged": sum(not math.isfinite(value) for value in values),
         "difference": None if values is best else difference(best, values, a="batch 32", b=name),
         "dropped": None,
         "tuned": Tuned(0.01, ((0.001, 0.5, 1), (0.01, 0.2, 3), (0.1, math.nan, 1)), "", 3),
@@ -100,16 +102,17 @@ def comparison(**more: Any) -> Comparison:
         row("batch 8", 8, (0.212 + luck + rng.normal(0, 0.01, 8)).tolist(), best),
         row(
             f"batch 512 {EVIL}", TRAIN, (0.29 + luck).tolist(), best,
-            effort=Effort(math.inf, 160.0, math.inf, 0, 8, within=(20.0, 20.0)),
+            updates_to_target=ExpectedRunningTime(math.inf, 160.0, math.inf, 0, 8, within=(20.0, 20.0)),
             tuned=Tuned(0.1, ((0.01, 0.3, 1), (0.1, 0.29, 3)), f"the best rate is the highest {EVIL}", 3),
         ),
         row(
             "batch 128", 128, (0.34 + luck[:3]).tolist(), best,
             dropped=Dropped("batch 128", 3, f"worse than {EVIL} by 0.13"),
-            effort=Effort(70.0, 20.0, math.inf, 1, 3, within=(80.0, 80.0)),
+            updates_to_target=ExpectedRunningTime(70.0, 20.0, math.inf, 1, 3, within=(80.0, 80.0)),
         ),
         row(
-            "batch 1", 1, [math.nan] * 3, best, noise=math.nan, learning_rate=None, tuned=None, effort=None,
+            "batch 1", 1, [math.nan] * 3, best, noise=math.nan, learning_rate=None, tuned=None,
+            updates_to_target=None,
             dropped=Dropped("batch 1", 3, "no finite value in any of 3 repeats"),
         ),
     )  # fmt: skip
@@ -117,22 +120,22 @@ def comparison(**more: Any) -> Comparison:
         "answer": f"No detectable difference between 8 and 32 {EVIL}.",
         "column": "validation.loss",
         "higher_is_better": False,
-        "at": "20 epochs each",
+        "budget": "20 epochs each",
         "rows": rows,
         "recommended": "batch 32",
         "same": ("batch 32",),
         "best": "batch 32",
         "tied": ("batch 32", "batch 8"),
         "margin": 0.004,
-        "unbeaten": None,
-        "target": 0.26,
+        "baseline_not_beaten": None,
+        "target_value": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
         "critical_batch_size_ci95": (11.0, 22.0),
         "regimes": (
             Regime("batch", rows[2].name), Regime("mini-batch", "batch 32"), Regime("stochastic", None),
         ),
-        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.broken)) for one in rows},
+        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.diverged)) for one in rows},
         "timing": {"": timing()},
         "notes": (f"something {EVIL} happened.",),
         "usage": Usage(52, 123_456, 75.0),
@@ -145,10 +148,12 @@ def comparison(**more: Any) -> Comparison:
 
 def single() -> Comparison:
     """One setting, one repeat, no target."""
-    only = row("batch 32", 32, [0.3], [0.3], difference=None, effort=None, tuned=None, noise=math.nan)
+    only = row(
+        "batch 32", 32, [0.3], [0.3], difference=None, updates_to_target=None, tuned=None, noise=math.nan
+    )
     return comparison(
         rows=(only,), recommended="batch 32", same=("batch 32",), tied=("batch 32",),
-        target=None, target_words="", hyperbola=None, critical_batch_size_ci95=None,
+        target_value=None, target_words="", hyperbola=None, critical_batch_size_ci95=None,
         regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
     )  # fmt: skip
 
@@ -157,10 +162,11 @@ def all_broken() -> Comparison:
     """Nothing trained to a finite loss."""
     nothing = [math.nan] * 3
     rows = tuple(
-        row(f"batch {size}", size, nothing, nothing, difference=None, effort=None) for size in (8, 32)
+        row(f"batch {size}", size, nothing, nothing, difference=None, updates_to_target=None)
+        for size in (8, 32)
     )
     return comparison(
-        rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target=None,
+        rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target_value=None,
         hyperbola=None, critical_batch_size_ci95=None, regimes=(),
         curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
     )  # fmt: skip
@@ -209,7 +215,7 @@ def tried(size: int, rate: float | None, took: float, **more: Any) -> Tried:
     each = took / seconds_of(size)
     fields: dict[str, Any] = {
         "batch_size": size, "learning_rate": rate, "repeats": 10,
-        "effort": Effort(each, 0.8 * each, 1.3 * each, 10, 10),
+        "updates_to_target": ExpectedRunningTime(each, 0.8 * each, 1.3 * each, 10, 10),
         "cost": (took, 0.8 * took, 1.3 * took), "ratio": (took / 0.01, 0.8 * took / 0.01, took / 0.007),
         "tied": took < 0.013,
     }  # fmt: skip
@@ -218,13 +224,13 @@ def tried(size: int, rate: float | None, took: float, **more: Any) -> Tried:
 
 def advice(**more: Any) -> Advice:
     """Take 64; 16 to 128 can't be told apart; 512 never got there."""
-    never = Effort(math.inf, 5000.0, math.inf, 0, 10, within=(500.0, 500.0))
+    never = ExpectedRunningTime(math.inf, 5000.0, math.inf, 0, 10, within=(500.0, 500.0))
     endless = (math.inf, 20.0, math.inf)
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
         "recommended": True,
-        "told_apart": "No significant difference between 16 and 128 with 10 repeats; 64 is the fastest "
-        "of them.",
+        "indistinguishable": "No significant difference between 16 and 128 with 10 repeats; 64 is the "
+        "fastest of them.",
         "goal": "time",
         "batch_size": Recommendation(64, 16, 128),
         "learning_rate": Recommendation(0.12, 0.06, 0.25, f"checked {EVIL}"),
@@ -232,7 +238,7 @@ def advice(**more: Any) -> Advice:
         "optimizer": "sgd",
         "column": "validation.loss",
         "higher_is_better": False,
-        "target": 0.25,
+        "target_value": 0.25,
         "target_words": f"within 2 % of the best {EVIL}",
         "quality": summarize([0.21, 0.22, 0.2, 0.23]),
         "metrics": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
@@ -249,7 +255,7 @@ def advice(**more: Any) -> Advice:
             tried(64, 0.06, 0.014),
             tried(64, 0.12, 0.01, tied=True, ratio=(1.0, 1.0, 1.0)),
             tried(128, 0.25, 0.0115, cost=(0.0115, 0.006, math.inf)),
-            tried(512, 0.5, 0.2, effort=never, cost=(math.inf, 0.26, math.inf), ratio=endless),
+            tried(512, 0.5, 0.2, updates_to_target=never, cost=(math.inf, 0.26, math.inf), ratio=endless),
         ),
         "timing": timing(),
         "noise": NoiseOverTraining(45.0, 20.0, 90.0, 30, 1, 3),
@@ -268,12 +274,12 @@ def advice(**more: Any) -> Advice:
 
 def bare_advice() -> Advice:
     """Nothing but what must be: no rate, no noise, no end of the epochs, nothing reached."""
-    never = Effort(math.inf, 500.0, math.inf, 0, 2, within=(100.0, 400.0))
-    only = tried(32, None, 1.0, effort=never, cost=(math.inf, 0.02, math.inf), repeats=2)
+    never = ExpectedRunningTime(math.inf, 500.0, math.inf, 0, 2, within=(100.0, 400.0))
+    only = tried(32, None, 1.0, updates_to_target=never, cost=(math.inf, 0.02, math.inf), repeats=2)
     return replace(
         advice(),
         learning_rate=None, epochs=Recommendation(1000, 900, math.inf, "still improving at epoch 1,000"),
-        batch_size=Recommendation(32, 32, 32), told_apart="", noise=None,
+        batch_size=Recommendation(32, 32, 32), indistinguishable="", noise=None,
         noise_words=f"batch normalization {EVIL}",
         theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
         improving=(False, False), quality=summarize([math.nan] * 2), metrics={}, optimizer="Optax object",

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import epochal as ep
 from epochal.engine.rules import Observation
 from epochal.runs import disk
-from epochal.runs.sealed import seal
+from epochal.runs.checksummed_json import seal
 
 SAMPLES, FEATURES, HIDDEN, BATCH, EPOCHS = 53, 4, 6, 8, 3
 RATES = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "adamw": 0.01}

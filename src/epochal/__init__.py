@@ -35,7 +35,7 @@ _NAMES = {
     "epochal.engine.schedules": "Schedule",
     "epochal.curves": "Curves Summary Verdict",
     "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience Productivity RisingStrips Target",
-    "epochal.training.events": "Checkpointed Evaluated Noted Progressed "
+    "epochal.training.events": "Checkpointed Evaluated ClusterNote Progressed "
     "RepeatEnded Resumed RunEnded RunStarted Unsaved",
     "epochal.training.processes.joining": "join",
     "epochal.training.loop": "Control",
@@ -138,8 +138,8 @@ if TYPE_CHECKING:
     )
     from epochal.training.events import (
         Checkpointed as Checkpointed,
+        ClusterNote as ClusterNote,
         Evaluated as Evaluated,
-        Noted as Noted,
         Progressed as Progressed,
         RepeatEnded as RepeatEnded,
         Resumed as Resumed,

@@ -296,14 +296,14 @@ class Joined(Rule):
         return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
 
 
-def waited(rule: Any, state: Any) -> bool:
+def stopped_for_no_improvement(rule: Any, state: Any) -> bool:
     """Whether a rule stopped only because the validation loss no longer improved.
 
     Not for a reached target, or for a rule on training columns.
     """
     if isinstance(rule, Joined):
         joined = zip(rule.rules, state.states, state.fired, strict=True)
-        return any(bool(fired) and waited(part, own) for part, own, fired in joined)
+        return any(bool(fired) and stopped_for_no_improvement(part, own) for part, own, fired in joined)
     if isinstance(rule, Patience):
         return rule.monitor.startswith("validation.")
     return isinstance(rule, GeneralizationLoss | Productivity | RisingStrips)

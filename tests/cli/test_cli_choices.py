@@ -29,9 +29,9 @@ def comparison(tmp_path_factory):
 def unfinished(comparison, tmp_path):
     """The same, as an interruption leaves it."""
     folder = shutil.copytree(comparison, tmp_path / "unfinished")
-    document = read_json(folder / "choice.json")
+    document = read_json(folder / "study.json")
     document["result"], document["train"] = None, []
-    write_json(folder / "choice.json", document)
+    write_json(folder / "study.json", document)
     (folder / "report.html").unlink()
     return folder
 
@@ -121,12 +121,12 @@ def test_a_comparison_of_python_names_its_options(tmp_path):
 
 def test_a_folder_of_a_stranger_names_no_command_but_epochals(comparison, tmp_path):
     folder = shutil.copytree(comparison, tmp_path / "stranger")
-    document = read_json(folder / "choice.json")
+    document = read_json(folder / "study.json")
     document["train"], document["command"] = ["rm", "-rf", "/"], "epochal; rm -rf /"
-    write_json(folder / "choice.json", document)
+    write_json(folder / "study.json", document)
     found = read_study(folder)
     assert (found.train, found.command) == ((), ())
-    (folder / "choice.json").write_text("{")
+    (folder / "study.json").write_text("{")
     assert read_study(folder).result is None
     (folder / "request.json").write_text("[" * 100_000)
     assert read_study(folder) is None

@@ -11,11 +11,11 @@ import pytest
 from processes import process, start
 
 import epochal as ep
-from epochal.choose.progress import Step
+from epochal.choose.progress import ProgressStep
 from epochal.cli.compare import command
 from epochal.cli.interrupts import NOTHING_KEPT
 from epochal.cli.study_folder import folder_for
-from epochal.cli.study_screen import Column, StudyScreen, set_in_columns
+from epochal.cli.study_screen import StudyScreen, TextColumn, set_in_columns
 from epochal.cli.train import load_data
 from epochal.errors import Refusal
 
@@ -131,7 +131,12 @@ def test_lists_make_axes_and_networks_are_told_apart_by_what_differs(asked):
     assert found["optimizer"] == ["sgd", "adam"]
     assert found["epochs"] == [7, 9]
     assert [(one.kind, one.warmup) for one in found["schedule"]] == [("cosine", 5), ("constant", 5)]
-    assert (found["target_value"], found["yes"], found["repeats"], found["at"]) == (0.3, True, 10, "epochs")
+    assert (found["target_value"], found["yes"], found["repeats"], found["budget"]) == (
+        0.3,
+        True,
+        10,
+        "epochs",
+    )
 
 
 def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
@@ -151,14 +156,14 @@ def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
 
 
 def test_one_network_is_no_axis_and_at_may_say_the_epochs(asked):
-    model, found = asked("example:iris", "--hidden", "3", "--at", "20epochs")
+    model, found = asked("example:iris", "--hidden", "3", "--budget", "20epochs")
     assert model.hidden == (3,)
     assert not {"epochs", "batch_size"} & found.keys()
-    assert "epochs" not in asked("example:iris", "--at", "updates")[1], "Python has the same default"
+    assert "epochs" not in asked("example:iris", "--budget", "updates")[1], "Python has the same default"
 
 
 def test_all_settings_may_be_equal_in_updates(call):
-    options = ("--hidden", "4", "--repeats", "3", "--learning-rate", "0.05", "--at", "10updates")
+    options = ("--hidden", "4", "--repeats", "3", "--learning-rate", "0.05", "--budget", "10updates")
     document = call("compare", "example:iris", *options, *SIZES, "--json", "--no-report").json
     assert {row["updates"] for row in document["rows"]} == {10}
 
@@ -221,9 +226,9 @@ REFUSED = {
     "hidden": (["--hidden", "4", "--hidden", "x"], ["hidden", '"x"']),
     "hidden twice": (["--hidden", "4", "--hidden", "4"], ["hidden", "once", '"4 hidden"']),
     "hidden and a model": (["--hidden", "4", "--hidden", "5", "--model", "a:b"], ["hidden", "--model"]),
-    "at": (["--at", "parsecs"], ["at", "epochs, samples, updates or seconds", '"parsecs"']),
-    "at nothing": (["--at", "0s"], ["at", "greater than 0", '"0s"']),
-    "at twice": (["--at", "20epochs", "-e", "30"], ["20epochs", "30"]),
+    "budget": (["--budget", "parsecs"], ["budget", "epochs, samples, updates or seconds", '"parsecs"']),
+    "budget nothing": (["--budget", "0s"], ["budget", "greater than 0", '"0s"']),
+    "budget twice": (["--budget", "20epochs", "-e", "30"], ["20epochs", "30"]),
     "target": (["--target-value", "nan"], ["--target-value", "finite", "nan"]),
     "margin": (["--margin", "-1"], ["margin", "at least 0", "-1"]),
     "margin in words": (["--margin", "little"], ["margin", '"little"']),
@@ -252,10 +257,10 @@ def test_a_folder_of_another_comparison_is_refused(call, refuse):
 
 
 def test_the_usual_values_are_those_of_the_function(call):
-    from epochal.settings import COMPARED
+    from epochal.settings import COMPARE_DEFAULTS
 
     text = " ".join(call("compare", "--help").out.split())
-    assert f"[{','.join(map(str, COMPARED['batch_size']))}]" in text
+    assert f"[{','.join(map(str, COMPARE_DEFAULTS['batch_size']))}]" in text
 
 
 def test_a_folder_is_named_after_the_samples_and_what_decides_the_trainings(tmp_path, monkeypatch):
@@ -277,9 +282,9 @@ def test_a_folder_is_named_after_the_samples_and_what_decides_the_trainings(tmp_
 
 def test_a_pipe_hears_what_was_learned_and_quiet_nothing(capsys):
     steps = [
-        Step("tuning", 0, 4, 0.1),
-        Step("tuning", 1, 4, 0.2),
-        Step("comparing", 0, 0, 0.3, "batch 8 was lost"),
+        ProgressStep("tuning", 0, 4, 0.1),
+        ProgressStep("tuning", 1, 4, 0.2),
+        ProgressStep("comparing", 0, 0, 0.3, "batch 8 was lost"),
     ]
     for quiet, wanted in (
         (False, ["Data", "  iris", "  tuning · 0 of 4 · 0 s", "  batch 8 was lost"]),
@@ -304,7 +309,7 @@ def test_an_encoding_without_some_signs_is_no_reason_to_fail(monkeypatch):
 
 def test_long_names_and_many_columns_stay_within_the_width():
     names = ["* 64-64-32 hidden, tanh, batch 128, adam, rate tuned, cosine decay", "= batch 8"]
-    columns = [Column(f"column {i}", ["0.123 ± 0.045", "1"]) for i in range(7)]
+    columns = [TextColumn(f"column {i}", ["0.123 ± 0.045", "1"]) for i in range(7)]
     lines = set_in_columns(names, columns, 78)
     assert max(map(len, lines)) <= 78
     assert sum(line.count("column") for line in lines) == 7

@@ -10,7 +10,7 @@ import pytest
 import epochal as ep
 from epochal.runs import publish
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints
-from epochal.runs.sealed import seal
+from epochal.runs.checksummed_json import seal
 from helpers import list_again
 
 

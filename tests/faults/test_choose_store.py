@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import epochal as ep
 from epochal.choose.store import Store, digest
-from epochal.choose.trial import Config, Interrupted, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Candidate, Interrupted, Job, Trial
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings
@@ -35,12 +35,14 @@ def a_bench(folder: Path | None = None, control: Control | None = None) -> Trial
     """A runner whose store is in a folder."""
     store = Store(folder, REQUEST)
     options = Settings(repeats=3, optimizer="sgd")
-    return TrialRunner(comparable(NET, samples(), options), store, control)
+    return TrialRunner(prepare_shared(NET, samples(), options), store, control)
 
 
 def a_job(repeat: int = 0, rate: float = 0.1, updates: int = 20) -> Job:
     """A training with batch size 16."""
-    return Job(Config(f"rate {rate:g}", NET, {"batch_size": 16, "learning_rate": rate}), repeat, updates, 5)
+    return Job(
+        Candidate(f"rate {rate:g}", NET, {"batch_size": 16, "learning_rate": rate}), repeat, updates, 5
+    )
 
 
 JOBS = [a_job(repeat, rate) for repeat in range(3) for rate in (0.1, 0.2)]
@@ -58,8 +60,8 @@ def trial_of(values: list[float], repeat: int = 1, reason: str = "") -> Trial:
 def equal(one: Trial | None, other: Trial) -> None:
     """The same in all that is kept."""
     assert one is not None
-    assert (one.setting_name, one.repeat, one.updates, one.reason) == (
-        other.setting_name,
+    assert (one.candidate_name, one.repeat, one.updates, one.reason) == (
+        other.candidate_name,
         other.repeat,
         other.updates,
         other.reason,
@@ -98,11 +100,11 @@ def test_what_is_found_again_is_what_was_kept(
 
 def test_a_second_call_trains_nothing(tmp_path: Path) -> None:
     first = a_bench(tmp_path / "kept")
-    made = {(trial.setting_name, trial.repeat): trial for trial in first.run(JOBS)}
+    made = {(trial.candidate_name, trial.repeat): trial for trial in first.run(JOBS)}
     assert first.updates_made == first.updates == 20 * len(JOBS)
     second = a_bench(tmp_path / "kept")
     for trial in second.run(JOBS):
-        equal(trial, made[trial.setting_name, trial.repeat])
+        equal(trial, made[trial.candidate_name, trial.repeat])
     assert (second.updates_made, second.updates, second.trainings) == (0, first.updates, len(JOBS))
 
 
@@ -229,7 +231,7 @@ def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
 
     def go() -> None:
         for trial in runner.run([*JOBS, a_job(updates=10**9)]):
-            finished.append((trial.setting_name, trial.repeat))
+            finished.append((trial.candidate_name, trial.repeat))
             control.stop()
 
     with pytest.raises(Interrupted):
@@ -273,25 +275,25 @@ def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
     job = a_job(rate=1e30, updates=50)
     [trial] = a_bench(tmp_path).run([job])
-    assert trial.broken and np.isnan(trial.best("validation.loss"))
+    assert trial.diverged and np.isnan(trial.best("validation.loss"))
     second = a_bench(tmp_path)
     [again] = second.run([job])
     assert second.updates_made == 0
     equal(again, trial)
-    assert again.broken and np.isnan(again.best("validation.loss"))
+    assert again.diverged and np.isnan(again.best("validation.loss"))
 
 
 def test_jobs_with_other_numbers_have_other_keys() -> None:
-    one = Job(Config("a", NET, {}), 0, 10, 5)
+    one = Job(Candidate("a", NET, {}), 0, 10, 5)
     others = [
-        Job(Config("b", NET, {}), 0, 10, 5),
-        Job(one.setting, 1, 10, 5),
-        Job(one.setting, 0, 11, 5),
-        Job(one.setting, 0, 10, 6),
-        Job(one.setting, 0, 10, 5, target=0.5),
-        Job(one.setting, 0, 10, 5, target=0.5000001),
-        Job(one.setting, 0, 10, 5, patience=0.5),
-        Job(one.setting, 0, 10, 5, min_delta=0.5),
+        Job(Candidate("b", NET, {}), 0, 10, 5),
+        Job(one.candidate, 1, 10, 5),
+        Job(one.candidate, 0, 11, 5),
+        Job(one.candidate, 0, 10, 6),
+        Job(one.candidate, 0, 10, 5, target_value=0.5),
+        Job(one.candidate, 0, 10, 5, target_value=0.5000001),
+        Job(one.candidate, 0, 10, 5, patience=0.5),
+        Job(one.candidate, 0, 10, 5, min_delta=0.5),
     ]
     assert len({job.key for job in (one, *others)}) == len(others) + 1
 

@@ -17,8 +17,8 @@ from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk, load, load_record, publish, save
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints, find, newest
-from epochal.runs.contents import check_files, listed, read_run
-from epochal.runs.sealed import seal
+from epochal.runs.checksummed_json import seal
+from epochal.runs.run_files import check_files, listed, read_run
 from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)

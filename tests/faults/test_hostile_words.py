@@ -18,8 +18,8 @@ import epochal as ep
 import epochal.cli
 from epochal.common.text import one_line, printable
 from epochal.errors import DataFailed, MissingExtra, Refusal
-from epochal.runs.contents import FORMAT
 from epochal.runs.csv_file import guarded, write_csv, write_table
+from epochal.runs.run_files import FORMAT
 from epochal.training.progress.terminal import plain_console
 from helpers import read_json, write_json
 

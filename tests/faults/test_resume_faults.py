@@ -17,7 +17,7 @@ import epochal as ep
 from epochal.engine.repeat_stack import RepeatStack
 from epochal.errors import SaveFailed
 from epochal.runs import checkpoints, run_folder
-from epochal.runs.sealed import seal
+from epochal.runs.checksummed_json import seal
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.normal(size=(40, 3)).astype(np.float32)

@@ -19,7 +19,7 @@ import pytest
 import epochal as ep
 from epochal.errors import Refusal
 from epochal.runs import checks, disk, load, load_record, loading, save, saving
-from epochal.runs.contents import FORMAT
+from epochal.runs.run_files import FORMAT
 from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)

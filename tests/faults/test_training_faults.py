@@ -52,7 +52,7 @@ def exploded():
 def test_a_loss_that_explodes_is_stopped_and_named():
     run = exploded()
     for repeat, outcome in enumerate(run.outcomes):
-        broken = outcome.broken
+        broken = outcome.diverged
         assert broken is not None
         plan = run.plan.with_(seed=run.order_seeds[repeat])
         assert plan.locate(broken.update) == (broken.epoch, broken.batch)
@@ -117,7 +117,7 @@ def test_one_bad_sample_is_traced_to_its_update_and_row():
         plan = run.plan.with_(seed=run.order_seeds[repeat])
         sample = int(np.searchsorted(np.flatnonzero(run.splits[repeat] == 1), BAD))
         (turn,) = plan.find(sample, 0)
-        broken = outcome.broken
+        broken = outcome.diverged
         assert (broken.update, broken.epoch, broken.batch) == (turn.update, 0, turn.batch)
         assert BAD + 1 in broken.samples and len(broken.samples) == len(plan.batch(0, turn.batch))
         assert all_finite(run.fitted[repeat].last)
@@ -128,7 +128,7 @@ def test_a_bad_sample_that_tests_breaks_no_training():
     run = ep.fit(ep.MLP(4), (X, TARGETS), **options)
     assert all(parts[BAD] == 3 for parts in run.splits), "the sample should be one of the test samples"
     for outcome in run.outcomes:
-        assert outcome.broken is None and outcome.stopped == "all 3 epochs done"
+        assert outcome.diverged is None and outcome.stopped == "all 3 epochs done"
         assert outcome.updates == run.plan.updates
 
 
@@ -145,8 +145,8 @@ def test_what_is_not_finite_is_traced_in_small_and_large_networks(loss, hidden):
     options = {**FRAGILE, "loss": loss, "repeats": 1, "test": 0, "epochs": 1, "evaluate_every": 1}
     run = ep.fit(ep.MLP(*hidden), (X, TARGETS), validation=(X[:10], NUMBERS[:10]), **options)
     (turn,) = run.plan.find(BAD, 0)
-    assert run.outcomes[0].broken.update == turn.update
-    assert BAD + 1 in run.outcomes[0].broken.samples
+    assert run.outcomes[0].diverged.update == turn.update
+    assert BAD + 1 in run.outcomes[0].diverged.samples
     assert all_finite(run.fitted[0].last)
 
 
@@ -157,27 +157,27 @@ def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
         stack.advance()
     repeats = jax.tree.map(np.asarray, stack.train_state.repeats)
     for repeat, outcome in enumerate(run.outcomes):
-        assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.broken is not None)
+        assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.diverged is not None)
         found = repeats.params[repeat]
         wanted = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
         assert_close(found, wanted)
-        if outcome.broken is not None:
-            assert repeats.broken_index[repeat] == outcome.broken.batch
+        if outcome.diverged is not None:
+            assert repeats.broken_index[repeat] == outcome.diverged.batch
 
 
 def test_the_update_that_broke_can_be_traced():
     run = broken_run()
-    (outcome,) = [outcome for outcome in run.outcomes if outcome.broken][:1]
-    found = formed(run, outcome.broken.update, outcome.repeat)
-    assert (found.epoch, found.batch, found.rows) == (0, outcome.broken.batch, outcome.broken.samples)
+    (outcome,) = [outcome for outcome in run.outcomes if outcome.diverged][:1]
+    found = formed(run, outcome.diverged.update, outcome.repeat)
+    assert (found.epoch, found.batch, found.rows) == (0, outcome.diverged.batch, outcome.diverged.samples)
     (turn,) = seen(run, BAD + 1, 0, outcome.repeat).uses
-    assert turn.update == outcome.broken.update
+    assert turn.update == outcome.diverged.update
 
 
 def test_no_update_is_made_after_the_one_that_broke():
     """The parameters are those after the updates before it, which a budget of updates ends at, too."""
     run = broken_run()
-    repeat = next(outcome.repeat for outcome in run.outcomes if outcome.broken and outcome.broken.update)
+    repeat = next(outcome.repeat for outcome in run.outcomes if outcome.diverged and outcome.diverged.update)
     prepared = fragile_prepared()
     stack = make_stack(prepared, range(repeat, repeat + 1), fixed_updates_per_call=1)
     for _ in range(run.outcomes[repeat].updates):
@@ -189,7 +189,7 @@ def test_no_update_is_made_after_the_one_that_broke():
 
 def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
     """Law 4, Fold: where a call ends has no influence on the rows of the curve."""
-    repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.broken)
+    repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.diverged)
     found = []
     for budget in (1, 3, 1000):
         stack = make_stack(fragile_prepared(), range(repeat, repeat + 1), fixed_updates_per_call=budget)
@@ -211,7 +211,7 @@ def test_a_validation_loss_that_is_not_finite_is_named_as_such():
         **{**FRAGILE, "test": 0, "repeats": 1, "evaluate_every": 1},
     )
     assert run.outcomes[0].stopped.startswith("the loss was not finite when evaluated after epoch 0; ")
-    assert run.outcomes[0].broken is None and run.outcomes[0].updates == 0
+    assert run.outcomes[0].diverged is None and run.outcomes[0].updates == 0
 
 
 # An end before the end --------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from epochal.data.rankings.ranking import rank_pairs
 from epochal.data.texts.texts import text
 from epochal.runs import disk, load_record, save
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints
+from epochal.runs.checksummed_json import seal
 from epochal.runs.listing import listing
-from epochal.runs.sealed import seal
 from epochal.runs.trace import seen_throughout
 from epochal.runs.verify import verify
 

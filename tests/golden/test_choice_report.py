@@ -191,7 +191,7 @@ def test_a_clear_winner_is_one_big_figure() -> None:
 def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
     found, shown = made.comparison(), figures(pages["comparison"])
     assert [one["batch"] for one in shown["settings"]] == [1, 8, 32, 128, 512]
-    assert [one["standing"] for one in shown["settings"]] == ["broken", "tied", "best", "dropped", "worse"]
+    assert [one["standing"] for one in shown["settings"]] == ["diverged", "tied", "best", "dropped", "worse"]
     best = shown["settings"][2]
     quality = found.row("batch 32").quality
     assert best["mean"] == pytest.approx(quality.mean, rel=1e-5)
@@ -214,13 +214,13 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
         "validation accuracy",
     ]
 
-    effort = shown["effort"]
-    assert [one["batch"] for one in effort["points"]] == [8, 32, 128, 512]
-    missed = effort["points"][-1]
+    ert = shown["ert"]
+    assert [one["batch"] for one in ert["points"]] == [8, 32, 128, 512]
+    missed = ert["points"][-1]
     assert (missed["reached"], missed["at"], missed["low"], missed["high"]) == (0, 20, None, None)
-    assert effort["points"][2]["open"] and not effort["points"][1]["open"]
-    assert effort["critical_batch_size"] == 15 and effort["interval"] == [11, 22] and effort["fewest"] == 60
-    sizes, steps = effort["curve"]["x"], effort["curve"]["y"]
+    assert ert["points"][2]["open"] and not ert["points"][1]["open"]
+    assert ert["critical_batch_size"] == 15 and ert["interval"] == [11, 22] and ert["fewest"] == 60
+    sizes, steps = ert["curve"]["x"], ert["curve"]["y"]
     assert steps == pytest.approx([60 + 900 / size for size in sizes], rel=1e-4)
 
 
@@ -344,7 +344,9 @@ def test_pages_are_written_whole(tmp_path: Path) -> None:
 
 
 def test_where_nothing_beats_the_baseline_the_page_says_so_first_and_without_a_tick() -> None:
-    shown = comparison_page(replace(made.comparison(), unbeaten=0.69, answer=f"{UNBEATEN}: 0.69. Use it."))
+    shown = comparison_page(
+        replace(made.comparison(), baseline_not_beaten=0.69, answer=f"{UNBEATEN}: 0.69. Use it.")
+    )
     head = "".join(re.findall(r'<p class="kind">.*?</p>', shown))
     assert UNBEATEN in head and "Use" not in head and "✓" not in head
     assert 'class="answer bad"' in shown
@@ -363,12 +365,12 @@ def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
 
 
 def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> None:
-    drawn = figures(comparison_page(made.comparison()))["effort"]
+    drawn = figures(comparison_page(made.comparison()))["ert"]
     assert drawn["turns"] and drawn["critical_batch_size"] > 0
     vague = made.hyperbola(critical_batch_size_ci95=(2.2, 660.0))
     assert not vague.estimated
     shown = comparison_page(made.comparison(hyperbola=vague, critical_batch_size_ci95=(2.2, 660.0)))
-    assert not figures(shown)["effort"]["turns"] and "critical_batch_size" not in figures(shown)["effort"]
+    assert not figures(shown)["ert"]["turns"] and "critical_batch_size" not in figures(shown)["ert"]
     assert "could not be estimated" in shown
 
 

@@ -179,7 +179,7 @@ def test_names_from_files_stay_text(hostile):
 def test_the_numbers_are_those_of_the_report(hostile, tmp_path):
     page = hostile.report(tmp_path / "report.html").read_text(encoding="utf-8")
     figure = hostile.metrics["validation"]["accuracy"]
-    shown = figure.written(figure.mean)
+    shown = figure.format_value(figure.mean)
     assert shown in hostile._repr_html_() and shown in page
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.choose.progress import Step, Steps
+from epochal.choose.progress import ProgressStep, ProgressSteps
 from epochal.training.events import Evaluated, RepeatEnded, Unsaved
 from epochal.training.progress import EventPrinter, display
 from epochal.training.progress.status import Status
@@ -162,14 +162,14 @@ def test_compare_shows_its_steps_unless_something_else_watches(terminal):
 @on_a_terminal
 def test_steps_hand_on_to_who_watches(terminal):
     seen = []
-    steps = Steps(seen.append, True, None)
+    steps = ProgressSteps(seen.append, True, None)
     words = "batch 8 is behind; `repeats=5` gives it more."
     steps.say("tuning", 1, 4, words)
     steps.close()
-    assert seen == [Step("tuning", 1, 4, seen[0].seconds, words)]
+    assert seen == [ProgressStep("tuning", 1, 4, seen[0].seconds, words)]
     assert "  batch 8 is behind; repeats=5 gives it more." in terminal.lines
     before = len(terminal.lines)
-    Steps(None, False, None).say("tuning", 1, 4, words)
+    ProgressSteps(None, False, None).say("tuning", 1, 4, words)
     assert len(terminal.lines) == before
 
 

@@ -211,7 +211,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
     name = "accuracy" if classes else "rmse"
     summary, together = run.metrics["test"][name], run.ensemble["test"][name]
     own = next(row for row in rows if row[0] == f"test {label_of(name)}")
-    assert own[1].startswith(summary.written(summary.mean)) and own[3] == summary.written(together)
+    assert own[1].startswith(summary.format_value(summary.mean)) and own[3] == summary.format_value(together)
     console = Console(file=io.StringIO(), width=80)
     conclude(console, run, None)
     terminal = console.file.getvalue()  # type: ignore[attr-defined]
@@ -222,7 +222,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
             cell in said for row in rows if not row[0].endswith(("precision", "recall")) for cell in row
         )
         assert "Ensemble: the mean prediction of the 3 repeats" in " ".join(said.split())
-    assert f"ensemble {summary.written(together)}" in html, "beside the headline, too"
+    assert f"ensemble {summary.format_value(together)}" in html, "beside the headline, too"
     assert not re.search(r"\de\+\d", terminal + run._repr_html_() + "".join(parsed(html).said)), "an exponent"
 
 

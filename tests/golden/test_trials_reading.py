@@ -22,8 +22,8 @@ import pytest
 import scipy.sparse
 
 import epochal as ep
-from epochal.cli.kinds import column, columns
 from epochal.cli.option_flags import in_flags
+from epochal.cli.param_types import column, columns
 from epochal.common.option_text import option
 from epochal.data import Reading, encode_new, load
 from epochal.data.columns import reference

@@ -16,10 +16,10 @@ import optax
 import pytest
 
 import epochal as ep
-from epochal.choose import confirm as confirm_module
+from epochal.choose import final_step
 from epochal.choose.advice import Advice
 from epochal.choose.advise import advise
-from epochal.choose.progress import Step
+from epochal.choose.progress import ProgressStep
 from epochal.choose.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
@@ -52,7 +52,9 @@ def _hasty() -> Any:
         patch.setattr(module, "MORE_REPEATS", 0)
         patch.setattr(module, "FINAL_SEEDS", 2)
         patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
-        patch.setattr(timing, "update_time", lambda runner, setting, _=0.0: measured(runner, setting, 0.002))
+        patch.setattr(
+            timing, "update_time", lambda runner, candidate, _=0.0: measured(runner, candidate, 0.002)
+        )
         yield
 
 
@@ -62,12 +64,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def steps() -> list[Step]:
+def steps() -> list[ProgressStep]:
     return []
 
 
 @pytest.fixture(scope="module")
-def advice(folder: Path, steps: list[Step]) -> Advice:
+def advice(folder: Path, steps: list[ProgressStep]) -> Advice:
     return advise(NET, samples(), folder=folder, watch=steps.append, **FAST)
 
 
@@ -88,12 +90,12 @@ def consistent(advice: Advice) -> None:
     for one in advice.tried:
         middle, low, high = one.cost
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
-        assert 0 <= one.effort.reached <= one.repeats > 0
+        assert 0 <= one.updates_to_target.reached <= one.repeats > 0
     assert len(advice.best_epochs) == len(advice.improving)
     assert len(advice.curves.repeats) == len(advice.best_epochs)
     assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
     assert all(0 < point.seconds < 60 for point in advice.timing.points)
-    assert math.isfinite(advice.target) and advice.target_words and advice.decided_by
+    assert math.isfinite(advice.target_value) and advice.target_words and advice.decided_by
     assert advice.noise is not None or advice.noise_words
     cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
@@ -124,7 +126,7 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
         for one in advice.tried
         if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
     ]
-    assert best.ratio[0] == pytest.approx(1.0) and best.effort.reached > 0
+    assert best.ratio[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
     assert best.cost[0] == min(one.cost[0] for one in advice.tried if one.repeats == best.repeats)
 
 
@@ -151,7 +153,7 @@ def test_it_can_be_read(advice: Advice) -> None:
     assert {"batch_size", "learning_rate", "seconds", "tied"} <= set(advice.table[0])
 
 
-def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
+def test_it_tells_how_far_it_is(advice: Advice, steps: list[ProgressStep]) -> None:
     assert advice.usage.trainings >= len([step for step in steps if step.total]) > 0
     assert len({step.phase for step in steps}) >= 4
     times = [step.seconds for step in steps]
@@ -160,7 +162,7 @@ def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
 
 def test_the_same_call_trains_nothing_again(advice: Advice, folder: Path) -> None:
     def kept() -> dict[str, bytes]:  # what came out is written again, with the cost of the last call
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "choice.json"}
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "study.json"}
 
     before = kept()
     again = advise(NET, samples(), folder=folder, **FAST)
@@ -189,7 +191,7 @@ def test_other_goals(goal: str) -> None:
     else:
         for one in advice.tried:
             scale = one.batch_size if goal == "samples" else 1
-            assert one.cost[0] == pytest.approx(one.effort.expected * scale)
+            assert one.cost[0] == pytest.approx(one.updates_to_target.expected * scale)
     plot(advice)
 
 
@@ -224,7 +226,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 def test_a_target_that_is_given(advice: Advice) -> None:
     found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
-    assert found.target == 0.6 and "as given" in found.target_words
+    assert found.target_value == 0.6 and "as given" in found.target_words
 
 
 def test_regression_with_a_metric_that_grows() -> None:
@@ -306,7 +308,7 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
     data = inputs, 1000 * (inputs[:, 0] + 0.3 * np.random.default_rng(1).normal(size=ROWS))
     found = advise(NET, data, batch_size=16, learning_rate=0.1, **FAST)
     rmse = found.metrics["validation.rmse"]
-    assert f"validation RMSE {rmse.written(rmse.mean)}" in found.answer and rmse.mean > 100
+    assert f"validation RMSE {rmse.format_value(rmse.mean)}" in found.answer and rmse.mean > 100
     assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
 
 
@@ -325,7 +327,7 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
     assert points == {"o": len(advice.improving) - late, ">": late}
     assert (late > 0) == any("arrow" in word for word in words)
     low, high = curve.get_ylim()
-    assert low <= advice.target <= high
+    assert low <= advice.target_value <= high
     for style in ("dark", "auto"):
         plot(advice, style=style)
     with pytest.raises(Refusal, match="style"):
@@ -399,7 +401,7 @@ def test_a_rate_that_breaks_everything_is_refused() -> None:
 def test_it_can_be_stopped(tmp_path: Path) -> None:
     control = Control()
 
-    def watch(step: Step) -> None:
+    def watch(step: ProgressStep) -> None:
         if step.total:
             control.stop()
 
@@ -432,7 +434,7 @@ def test_forecasts_are_judged_as_those_of_a_run(
     """Both by the intervals of the gains on naive forecasts of the same windows, at the same fresh seeds."""
     judged = []
     monkeypatch.setattr(
-        confirm_module,
+        final_step,
         "score_forecasts",
         lambda *given: judged.append(score_forecasts(*given)) or judged[-1],
     )

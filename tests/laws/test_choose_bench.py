@@ -13,8 +13,8 @@ import epochal as ep
 from epochal.choose import trial_runner as runner_module
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Config, Job, Trial, Until
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Candidate, Job, Trial, TrialStopping
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
@@ -39,17 +39,17 @@ UPDATES, EVERY = 45, 3
 def a_bench(repeats: int = 3, **options: Any) -> TrialRunner:
     """A runner of that net, whose settings are evaluated on the validation samples only."""
     given = Settings(**{"repeats": repeats, "epochs": 50, "seed": 3, **options})
-    return TrialRunner(comparable(NET, samples(), given))
+    return TrialRunner(prepare_shared(NET, samples(), given))
 
 
-def setting(name: str = "", **changes: Any) -> Config:
+def candidate(name: str = "", **changes: Any) -> Candidate:
     """A setting with a name that tells it apart."""
-    return Config(name or str(sorted(changes.items())), NET, changes)
+    return Candidate(name or str(sorted(changes.items())), NET, changes)
 
 
 def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
     """Trials with the same curves, to float tolerance or to the bit."""
-    assert (one.setting_name, one.repeat, one.reason) == (other.setting_name, other.repeat, other.reason)
+    assert (one.candidate_name, one.repeat, one.reason) == (other.candidate_name, other.repeat, other.reason)
     assert one.updates == other.updates
     np.testing.assert_array_equal(one.curves.update, other.curves.update)
     np.testing.assert_array_equal(one.curves.samples, other.curves.samples)
@@ -61,8 +61,8 @@ def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
 
 def trained(runner: TrialRunner, jobs: list[Job]) -> dict[str, Trial]:
     """The trials by the keys of their jobs."""
-    names = {(job.setting.name, job.repeat): job.key for job in jobs}
-    return {names[trial.setting_name, trial.repeat]: trial for trial in runner.run(jobs)}
+    names = {(job.candidate.name, job.repeat): job.key for job in jobs}
+    return {names[trial.candidate_name, trial.repeat]: trial for trial in runner.run(jobs)}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,15 @@ def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: boo
     shared = {"remainder": remainder, "optimizer": optimizer, "standardize": standardize, "seed": 3}
     changes = {"batch_size": 16, "learning_rate": 0.05}
     runner = a_bench(**shared)
-    jobs = [Job(setting(**changes), repeat, UPDATES, EVERY) for repeat in (2, 0)]
+    jobs = [Job(candidate(**changes), repeat, UPDATES, EVERY) for repeat in (2, 0)]
     run = ep.fit(
         NET,
         samples(),
         repeats=3,
         epochs=12,
-        stop=Until("validation.loss"),  # without limits; the rule of the runner, and so the same program
+        stop=TrialStopping(
+            "validation.loss"
+        ),  # without limits; the rule of the runner, and so the same program
         evaluate_every=f"{EVERY} updates",
         evaluate_train=False,
         **shared,
@@ -95,12 +97,12 @@ def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: boo
             np.testing.assert_allclose(
                 trial.curves.columns[name], whole.columns[name][:until], rtol=1e-5, atol=1e-5, err_msg=name
             )
-        assert trial.updates == UPDATES and trial.reason == "" and not trial.broken
+        assert trial.updates == UPDATES and trial.reason == "" and not trial.diverged
 
 
 def test_another_batch_size_does_not_change_the_samples_of_a_repeat() -> None:
     runner = a_bench()
-    jobs = [Job(setting(batch_size=size), 1, 2, 1) for size in (8, 16)]
+    jobs = [Job(candidate(batch_size=size), 1, 2, 1) for size in (8, 16)]
     starts = [trial.curves.columns["validation.loss"][0] for trial in runner.run(jobs)]
     assert starts[0] == pytest.approx(starts[1], rel=1e-6)
 
@@ -109,15 +111,17 @@ def test_jobs_together_are_the_jobs_alone() -> None:
     """Each with its own rate, target and patience, and one that breaks."""
     runner = a_bench(optimizer="sgd")
 
-    def job(repeat: int, rate: float, target: float | None = None, patience: float | None = None) -> Job:
-        return Job(setting(batch_size=16, learning_rate=rate), repeat, 200, 2, target, patience)
+    def job(
+        repeat: int, rate: float, target_value: float | None = None, patience: float | None = None
+    ) -> Job:
+        return Job(candidate(batch_size=16, learning_rate=rate), repeat, 200, 2, target_value, patience)
 
     jobs = [
         job(0, 0.05),
-        job(1, 0.4, target=0.66),
+        job(1, 0.4, target_value=0.66),
         job(2, 2.0, patience=3.0),
         job(1, 1e-4, patience=30.0),
-        job(2, 0.02, target=0.0),
+        job(2, 0.02, target_value=0.0),
         job(0, 1e12),
     ]
     together = runner.train(jobs, (), lambda: False)
@@ -133,15 +137,15 @@ def test_jobs_together_are_the_jobs_alone() -> None:
 
 def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
     runner = a_bench()
-    slow, fast = setting(batch_size=16, learning_rate=0.1), setting(batch_size=16, learning_rate=0.2)
+    slow, fast = candidate(batch_size=16, learning_rate=0.1), candidate(batch_size=16, learning_rate=0.2)
     jobs = [
         Job(slow, 0, 40, 4),
-        Job(setting(batch_size=8), 0, 40, 4),
-        Job(fast, 0, 40, 4, target=0.5),
+        Job(candidate(batch_size=8), 0, 40, 4),
+        Job(fast, 0, 40, 4, target_value=0.5),
         Job(slow, 1, 40, 4, patience=2.0),
         Job(slow, 2, 80, 4),
         Job(fast, 2, 40, 5),
-        Job(setting(batch_size=16, optimizer="sgd"), 0, 40, 4),
+        Job(candidate(batch_size=16, optimizer="sgd"), 0, 40, 4),
     ]
     assert runner._groups(jobs, 64) == [[jobs[0], jobs[2], jobs[3]], *([job] for job in jobs[1:2] + jobs[4:])]
     assert [len(group) for group in runner._groups(jobs, 2)] == [2, 1, 1, 1, 1, 1]
@@ -150,7 +154,7 @@ def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
 
 def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [
-        Job(setting(batch_size=16, learning_rate=rate), repeat, 60, 6, target=0.6)
+        Job(candidate(batch_size=16, learning_rate=rate), repeat, 60, 6, target_value=0.6)
         for rate in (0.01, 0.1, 0.4, 1.0)
         for repeat in range(3)
     ]
@@ -169,7 +173,7 @@ def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("workers", [1, 5])
 def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     jobs = [
-        Job(setting(batch_size=size, learning_rate=0.1), repeat, 40, 5, patience=2.0)
+        Job(candidate(batch_size=size, learning_rate=0.1), repeat, 40, 5, patience=2.0)
         for size in (8, 16)
         for repeat in range(3)
     ]
@@ -179,13 +183,13 @@ def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, w
         same(trial, wanted[key], exactly=True)
 
 
-# Until ----------------------------------------------------------------------------------------------------
+# TrialStopping ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
 def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> None:
     runner = a_bench(monitor=monitor)
-    same_program = setting(batch_size=16, learning_rate=0.2)
+    same_program = candidate(batch_size=16, learning_rate=0.2)
     [whole] = runner.run([Job(same_program, 1, 150, 5)])
     curve = whole.curves.columns[monitor]
     middle, best = float(np.median(curve)), float(whole.curves.best(monitor).value[0])
@@ -222,12 +226,12 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
     change=st.sampled_from([0.0, 0.125]),
     higher=st.booleans(),
 )
-def test_until_is_target_or_patience(
+def test_a_trial_stops_at_target_or_patience(
     values: list[float], target: float | None, patience: int | None, change: float, higher: bool
 ) -> None:
     monitor = "validation.accuracy" if higher else "validation.loss"
     sign = -1 if higher else 1
-    rule = Until(monitor)
+    rule = TrialStopping(monitor)
     state: Any = rule.limited(target, patience, change)
     best, since = np.float32(np.inf), 0
     for epoch, value in enumerate(values):
@@ -243,14 +247,14 @@ def test_until_is_target_or_patience(
 
 def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = a_bench()
-    first = Job(setting(batch_size=16, learning_rate=0.2), 0, 60, 5)
+    first = Job(candidate(batch_size=16, learning_rate=0.2), 0, 60, 5)
     list(runner.run([first]))
     before = compiler._slot.cache_info().misses
     others = [
-        Job(setting(batch_size=16, learning_rate=0.3), 0, 60, 5),
-        Job(first.setting, 1, 30, 3),
-        Job(first.setting, 2, 200, 7, target=0.4),
-        Job(first.setting, 0, 90, 1, patience=2.0),
+        Job(candidate(batch_size=16, learning_rate=0.3), 0, 60, 5),
+        Job(first.candidate, 1, 30, 3),
+        Job(first.candidate, 2, 200, 7, target_value=0.4),
+        Job(first.candidate, 0, 90, 1, patience=2.0),
     ]
     assert len(list(runner.run(others))) == len(others)
     assert compiler._slot.cache_info().misses == before
@@ -263,7 +267,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(compiler, "compiled_from", compiles)
     with pytest.raises(Compiled):  # what the law forbids can be seen
-        list(runner.run([Job(setting(batch_size=15), 0, 5, 5)]))
+        list(runner.run([Job(candidate(batch_size=15), 0, 5, 5)]))
     assert compiler._slot.cache_info().misses > before
 
 
@@ -271,8 +275,8 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_broken_training_says_so() -> None:
-    [trial] = a_bench(optimizer="sgd").run([Job(setting(batch_size=16, learning_rate=1e12), 0, 100, 5)])
-    assert trial.broken and trial.reason == "not finite"
+    [trial] = a_bench(optimizer="sgd").run([Job(candidate(batch_size=16, learning_rate=1e12), 0, 100, 5)])
+    assert trial.diverged and trial.reason == "not finite"
     assert np.isnan(trial.best("validation.loss"))
     assert trial.updates < 100
 
@@ -317,17 +321,17 @@ def test_the_line_is_never_negative() -> None:
 
 def test_an_update_time_is_measured_once() -> None:
     runner = a_bench()
-    found = update_time(runner, setting("timed", batch_size=16), seconds=0.02)
+    found = update_time(runner, candidate("timed", batch_size=16), seconds=0.02)
     assert found.batch_size == 16 and 0 < found.seconds < 60 and found.updates > 0
     assert np.isfinite(found.spread) and found.spread >= 0 and found.compile_seconds >= 0
     trained = runner.updates_made
     assert trained >= found.updates, "updates that are timed count"
-    assert update_time(runner, setting("timed", batch_size=16)) == found
+    assert update_time(runner, candidate("timed", batch_size=16)) == found
     assert runner.updates_made == trained
 
 
 def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
-    timer = Timer(a_bench(), setting("net"))
+    timer = Timer(a_bench(), candidate("net"))
     one = timer.seconds(8)
     assert timer.seconds(8) == one == timer.curve.points[0].seconds
     timer.seconds(16)
@@ -339,7 +343,7 @@ def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
 
 def test_a_known_job_is_not_trained_again() -> None:
     runner = a_bench()
-    job = Job(setting(batch_size=16), 0, 30, 5)
+    job = Job(candidate(batch_size=16), 0, 30, 5)
     [known] = runner.run([job])
     [found] = runner.run([job])
     assert runner.updates_made == known.updates and runner.trainings == 2

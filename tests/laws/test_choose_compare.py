@@ -16,11 +16,11 @@ from hypothesis import given, settings, strategies as st
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
-from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_at, seen_after
+from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_budget, seen_after
 from epochal.choose.grid import as_json, axes_of, entries
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
-from epochal.choose.trial import Interrupted, Until
+from epochal.choose.trial import Interrupted, TrialStopping
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)
@@ -70,7 +70,7 @@ def test_orders_are_told_apart_by_all_that_they_know():
     x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
     described = [
         module.TrialRunner(
-            module.comparable(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)}))
+            module.prepare_shared(MODEL, (x, y), ep.Settings(**{**base, "order": ep.Groups(who)}))
         ).described()
         for who in ([0, 1, 2, 3] * 2, [0, 0, 1, 1, 2, 2, 3, 3])
     ]
@@ -92,7 +92,9 @@ def test_the_same_call_gives_the_same_answer(found):
 
 def test_a_repeat_is_that_of_fit(found):
     options = {"batch_size": 8, "learning_rate": 0.02, "epochs": 4, "repeats": 3}
-    stop = Until("validation.loss")  # without limits; the rule of a comparison, and so the same program
+    stop = TrialStopping(
+        "validation.loss"
+    )  # without limits; the rule of a comparison, and so the same program
     run = ep.fit(MODEL, "example:iris", evaluate_train=False, stop=stop, **options)
     curves = found.curves["batch 8"]
     for repeat in range(3):
@@ -103,14 +105,15 @@ def test_a_repeat_is_that_of_fit(found):
             np.testing.assert_allclose(ours.columns[column][rows], theirs.columns[column], rtol=1e-5)
 
 
-def test_the_quality_is_the_best_value_after_whole_epochs(found):
+def test_the_quality_is_the_value_after_the_whole_epochs_that_other_repeats_choose(found):
     for row in found.rows:
         curves = found.curves[row.name]
         batches = row.updates // 4
+        several = [curves.of(repeat) for repeat in range(row.repeats)]
+        whole = [own.columns["validation.loss"][own.update % batches == 0] for own in several]
         for repeat, quality in enumerate(row.quality.per_repeat):
-            own = curves.of(repeat)
-            whole = own.columns["validation.loss"][own.update % batches == 0]
-            assert quality == whole.min()
+            others = np.mean(np.delete(whole, repeat, axis=0), axis=0)
+            assert quality == whole[repeat][others.argmin()]
 
 
 def test_everything_in_it_is_plain(found):
@@ -196,9 +199,12 @@ def test_what_is_clearly_worse_is_dropped_and_said():
 
 def test_a_target_that_nobody_reaches_is_said():
     found = compare(MODEL, "example:iris", target_value=1e-9, **SMALL | {"epochs": 1})
-    assert found.target == 1e-9
+    assert found.target_value == 1e-9
     assert "was not reached by any setting within 1 epoch;" in found.answer
-    assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)
+    assert all(
+        row.updates_to_target.reached == 0 and math.isinf(row.updates_to_target.expected)
+        for row in found.rows
+    )
     assert found.hyperbola is None
 
 
@@ -209,7 +215,7 @@ def test_a_figure_that_is_better_higher_is_read_upwards():
     means = [row.quality.mean for row in found.rows]
     assert means == sorted(means, reverse=True)
     tops = np.max([row.quality.per_repeat for row in found.rows], axis=0)
-    assert 1 / 3 < found.target < tops.mean()
+    assert 1 / 3 < found.target_value < tops.mean()
     for row in found.rows:
         assert row.metrics["validation.loss"].mean > 0
 
@@ -230,7 +236,7 @@ def test_settings_that_all_break_are_said():
     found = compare(MODEL, "example:iris", **SMALL | {"learning_rate": 1e30, "epochs": 2})
     assert found.answer.startswith("No setting can be trained")
     assert found.tied == ()
-    assert all(row.broken == row.repeats for row in found.rows)
+    assert all(row.diverged == row.repeats for row in found.rows)
     json.dumps(found.to_dict(), allow_nan=False)
 
 
@@ -241,13 +247,47 @@ def test_one_setting_is_no_comparison_and_says_so():
 
 
 def test_settings_that_are_equal_in_updates_are_evaluated_alike():
-    found = compare(MODEL, "example:iris", at="40updates", **SMALL)
-    assert found.at == "40 updates each"
+    found = compare(MODEL, "example:iris", budget="40updates", **SMALL)
+    assert found.budget == "40 updates each"
     assert {row.updates for row in found.rows} == {40}
     updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
     assert updates[0] == updates[1] == updates[2]
     run = ep.fit(found.model, "example:iris", **found.options)
     assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.recommended).batch_size
+
+
+def test_what_trainings_made_before_a_rule_ended_them_is_their_updates_and_time():
+    random = np.random.default_rng(2)
+    inputs = random.normal(size=(80, 3)).astype(np.float32)
+    targets = (inputs[:, 0] + random.normal(size=80) > 0).astype(int)
+    found = compare(
+        ep.MLP(4), inputs, targets, batch_size=[8, "full"], learning_rate=0.02, epochs=300, repeats=3,
+        stop=ep.Patience(5), progress=False,
+    )  # fmt: skip
+    for row in found.rows:
+        curves = found.curves[row.name]
+        last = [int(curves.update[curves.repeat == repeat].max()) for repeat in range(3)]
+        assert row.updates == round(np.mean(last)) < 300
+        assert row.seconds == pytest.approx(row.updates * row.update_seconds)
+        assert row.epochs == pytest.approx(row.updates / (1 if row.regime == "batch" else 8), abs=0.1)
+
+
+def test_where_one_class_is_never_held_out_no_setting_is_shown_to_beat_the_baseline():
+    random = np.random.default_rng(3)
+    inputs, targets = random.normal(size=(60, 3)), np.zeros(60, int)
+    targets[0] = 1
+    found = compare(
+        ep.MLP(4),
+        inputs,
+        targets,
+        batch_size=[8, 32],
+        learning_rate=0.1,
+        epochs=20,
+        repeats=5,
+        progress=False,
+    )
+    assert found.baseline_not_beaten is not None and "shown to beat the baseline" in found.answer
+    assert any("lack the class" in note for note in found.notes)
 
 
 def test_options_hold_the_columns_that_were_named():
@@ -331,7 +371,7 @@ def test_names_hold_what_varies_only():
 
 
 @pytest.mark.parametrize(
-    ("at", "wanted"),
+    ("budget", "wanted"),
     [
         ("epochs", EqualBudget("epochs", None)),
         ("50epochs", EqualBudget("epochs", 50)),
@@ -342,8 +382,8 @@ def test_names_hold_what_varies_only():
         ("0.5 seconds", EqualBudget("seconds", 0.5)),
     ],
 )
-def test_at_is_read(at, wanted):
-    assert parse_at(at) == wanted
+def test_at_is_read(budget, wanted):
+    assert parse_budget(budget) == wanted
 
 
 plans = st.builds(
@@ -443,12 +483,12 @@ def test_on_noise_the_answer_begins_with_the_baseline_that_nothing_beats():
     random = np.random.default_rng(5)
     options = {"batch_size": [8, 32], "learning_rate": 0.01, "epochs": 20, "repeats": 5, "progress": False}
     noise = ep.compare(ep.MLP(4), random.normal(size=(120, 3)), np.arange(120) % 2, **options)
-    assert noise.unbeaten == pytest.approx(math.log(2), abs=0.02)
+    assert noise.baseline_not_beaten == pytest.approx(math.log(2), abs=0.02)
     begin = "No setting is shown to beat the baseline (always predicting the same), which has 0.69"
     assert noise.answer.startswith(begin)
     inputs = random.normal(size=(120, 3))
     learned = ep.compare(ep.MLP(4), inputs, (inputs[:, 0] > 0).astype(int), **options)
-    assert learned.unbeaten is None and "baseline" not in learned.answer
+    assert learned.baseline_not_beaten is None and "baseline" not in learned.answer
 
 
 def test_tuned_rates_are_short_so_that_a_printed_command_repeats_what_was_tried() -> None:
@@ -479,5 +519,5 @@ def test_noise_that_is_judged_by_accuracy_beats_no_baseline(fixed: bool) -> None
             validation=(rows[100:], coin[100:]) if fixed else 0.2, metrics=["accuracy"],
             monitor="validation.accuracy", progress=False,
         )  # fmt: skip
-        beaten += found.unbeaten is None
+        beaten += found.baseline_not_beaten is None
     assert beaten <= 1

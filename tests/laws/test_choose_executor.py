@@ -13,7 +13,7 @@ import epochal as ep
 from epochal.choose import advise as advise_module, compare as compare_module, timing
 from epochal.choose.advise import advise
 from epochal.choose.compare import compare
-from epochal.choose.trial import Config, Job
+from epochal.choose.trial import Candidate, Job
 from epochal.choose.trial_runner import TrialRunner, packed, unpacked
 from epochal.training.executor import Shared, Threads, WorkItem
 from helpers import without_times
@@ -56,7 +56,7 @@ def elsewhere(monkeypatch):
     gone = []
     measured = timing.update_time
     monkeypatch.setattr(
-        timing, "update_time", lambda runner, setting, _=0.0: measured(runner, setting, 0.002)
+        timing, "update_time", lambda runner, candidate, _=0.0: measured(runner, candidate, 0.002)
     )
 
     @contextmanager
@@ -107,15 +107,15 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
 def test_models_that_are_shared_stay_one_object():
     model = object()
     jobs = [
-        Job(Config(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
+        Job(Candidate(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
         for rate in (0.1, 0.2)
     ]
     sent = packed(jobs, Here)
-    assert [one.setting.changes["learning_rate"] for one in sent] == [0.1, 0.2], "plain values go along"
-    assert all(isinstance(one.setting.model, Shared) for one in sent)
+    assert [one.candidate.changes["learning_rate"] for one in sent] == [0.1, 0.2], "plain values go along"
+    assert all(isinstance(one.candidate.model, Shared) for one in sent)
     for one, job in zip(unpacked(sent), jobs, strict=True):
         assert one.key == job.key
-        assert one.setting.model is one.setting.changes["optimizer"] is model
+        assert one.candidate.model is one.candidate.changes["optimizer"] is model
 
 
 # Threads --------------------------------------------------------------------------------------------------

@@ -15,19 +15,15 @@ import numpy as np
 import pytest
 
 from epochal.choose.advice_builder import _others as others
-from epochal.choose.confirm import Confirmed
-from epochal.choose.final_estimate import (
-    Criteria,
-    FinalEstimate,
-    chosen,
-    epochs_of_others,
-    fewest_failures,
-    final_of,
-)
+from epochal.choose.fairness import TrainingLength, score_trials
+from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
+from epochal.choose.final_step import Confirmed
+from epochal.choose.race import race
 from epochal.choose.search import Point
-from epochal.choose.trial import BROKEN, Trial
+from epochal.choose.trial import DIVERGED, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
+from epochal.curves.statistics import epochs_of_others
 from epochal.models.subsets import weighted_means
 
 LOSS = Criteria("validation.loss", test_train_ratio=0.25)
@@ -95,7 +91,7 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
 
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
-    assert broke.broken == broke.failures == 1 and not broke.beats_baseline
+    assert broke.diverged == broke.failures == 1 and not broke.beats_baseline
     assert fewest_failures([broke]) is None
     assert chosen(broke, None, for_quality=True) is None
 
@@ -222,11 +218,11 @@ def test_a_training_is_read_at_its_end_not_at_its_best_moment() -> None:
 
 
 def test_one_that_broke_has_no_value() -> None:
-    trials = {0: trial(0, [1, 0.3, 0.5]), 1: trial(1, [1.0, 0.5], BROKEN), 2: trial(2, [1.0, NAN, 0.2])}
+    trials = {0: trial(0, [1, 0.3, 0.5]), 1: trial(1, [1.0, 0.5], DIVERGED), 2: trial(2, [1.0, NAN, 0.2])}
     found = final_of(Point(32, 0), 2, trials, dict.fromkeys(range(3), 1.0), LOSS)
-    assert found.values[0] == 0.5 and np.isnan(found.values[1:]).all() and found.broken == 2
+    assert found.values[0] == 0.5 and np.isnan(found.values[1:]).all() and found.diverged == 2
     none = final_of(Point(32, 0), 2, {1: trials[1]}, {1: 1.0}, LOSS, kept=True)
-    assert none.broken == 1 and not none.beats_baseline
+    assert none.diverged == 1 and not none.beats_baseline
 
 
 def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
@@ -241,7 +237,7 @@ def test_kept_weights_are_read_where_the_other_repeats_are_best() -> None:
 
 
 def test_an_error_at_a_repeat_s_own_best_epoch_is_smaller_than_at_that_of_the_others() -> None:
-    trials = {0: trial(0, [1, 0.1, 0.4, 0.5]), 3: trial(3, [1, 0.6, 0.2, 0.5]), 4: trial(4, [1.0], BROKEN)}
+    trials = {0: trial(0, [1, 0.1, 0.4, 0.5]), 3: trial(3, [1, 0.6, 0.2, 0.5]), 4: trial(4, [1.0], DIVERGED)}
     for one in trials.values():
         one.curves.columns["validation.rmse"] = 2 * one.curves.columns["validation.loss"]
     kept, last = (
@@ -260,6 +256,47 @@ def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     assert values[np.arange(200), rows].mean() == pytest.approx(1.0, abs=0.02)
     assert values.min(axis=1).mean() < 0.85, "negative control"
     assert epochs_of_others(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
+
+
+@pytest.mark.parametrize("ended", [None, 20])
+def test_a_curve_that_jumps_does_not_win_by_its_luckiest_epochs(ended: int | None) -> None:
+    """Both settings have the same mean; the jumps of one of them are of its few validation samples."""
+    random = np.random.default_rng(8)
+    length = TrainingLength(390, 10, tuple(range(10, 400, 10)))
+    lines = {"steady": 0.5 + random.normal(0, 0.01, (30, 40)), "jumps": 0.5 + random.normal(0, 0.2, (30, 40))}
+    trials = {
+        name: [trial(at, line[: ended if at % 2 else None].tolist()) for at, line in enumerate(several)]
+        for name, several in lines.items()
+    }
+    scores = {
+        name: [one.value for one in score_trials(several, "validation.loss", length)]
+        for name, several in trials.items()
+    }
+    own = {name: [min(line) for line in several.tolist()] for name, several in lines.items()}
+
+    def tied(values: dict[str, list[float]]) -> set[str]:
+        return set(
+            race(list(values), 30, lambda live, _, look: {one: values[one][:look] for one in live}).tied
+        )
+
+    assert tied(scores) == set(lines)
+    assert tied(own) == {"jumps"}, "negative control"
+
+
+def test_a_training_that_broke_is_judged_as_none_and_chooses_for_no_other() -> None:
+    length = TrainingLength(20, 10, (10, 20))
+    several = [trial(0, [1.0, 0.3, 0.5]), trial(1, [1.0, 0.0, 0.0], DIVERGED), trial(2, [1.0, 0.6, 0.4])]
+    found = score_trials(several, "validation.loss", length)
+    assert [one.value for one in found] == [0.5, pytest.approx(NAN, nan_ok=True), 0.6]
+    assert [one.epoch for one in found][::2] == [2.0, 1.0] and found[0].metrics == {"train.loss": 0.5}
+    assert score_trials(several[:1], "validation.loss", length)[0].value == 0.3, (
+        "one alone chooses for itself"
+    )
+
+
+def test_validation_samples_of_one_class_show_nothing() -> None:
+    assert final(BETTER).beats_baseline
+    assert not final(BETTER, criteria=replace(LOSS, one_class=True)).beats_baseline
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.lowest_error import EQUIVALENCE, EpochScores, sizes_beside
+from epochal.choose.quality_search import EQUIVALENCE, EpochScores, sizes_beside
 from epochal.choose.search import Point
-from epochal.choose.trial import BROKEN, Trial
+from epochal.choose.trial import DIVERGED, Trial
 from epochal.curves import Curves
 
 A, B, C = Point(32, -6), Point(32, -4), Point(8, -8)
@@ -67,7 +67,7 @@ def test_one_that_ended_before_keeps_its_last_value() -> None:
 def test_what_broke_or_was_once_worse_than_the_baseline_is_out() -> None:
     made = scores({A: ends([0.1, 0.1, 1.2]), B: ends([0.5, 0.5, 0.5]), C: ends([0.3, 0.3, 0.3])})
     assert made.ranked([A, B, C], range(3)) == [C, B], "A has the lowest of all, and 1 of 3 worse"
-    made.record(C, {1: trial(1, [1.0, 0.3], BROKEN)})
+    made.record(C, {1: trial(1, [1.0, 0.3], DIVERGED)})
     assert made.ranked([A, B, C], range(3)) == [B]
     weak = scores({A: ends([0.9, 1.1]), B: ends([0.95, 1.1])})
     assert weak.ranked([A, B], range(2)) == [A, B], "where all have some, the mean decides"

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 import epochal as ep
 from epochal.choose import timing as choosing
-from epochal.choose.trial import Config, Job
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.trial import Candidate, Job
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings
@@ -24,12 +24,12 @@ def a_bench() -> TrialRunner:
     """A runner of 90 samples, of which 72 train."""
     random = np.random.default_rng(5)
     inputs = random.normal(size=(90, 2)).astype(np.float32)
-    return TrialRunner(comparable(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2)))
+    return TrialRunner(prepare_shared(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings(repeats=2)))
 
 
-def setting(name: str = "any", **changes: Any) -> Config:
+def candidate(name: str = "any", **changes: Any) -> Candidate:
     """A setting of that net."""
-    return Config(name, NET, changes)
+    return Candidate(name, NET, changes)
 
 
 def let_free(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
@@ -87,10 +87,10 @@ def test_what_is_far_from_the_limit_costs_one_program() -> None:
 def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = a_bench()
     small, large = (
-        runner.stack([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
+        runner.stack([Job(candidate(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
     )
     assert memory.program_bytes(small) > 0
-    wide = Config("wide", ep.MLP(2000), {"batch_size": 72})
+    wide = Candidate("wide", ep.MLP(2000), {"batch_size": 72})
     assert (
         memory.program_bytes(runner.stack([Job(wide, 0, 10, 10)]))
         > memory.program_bytes(large) + 72 * 2000 * 4
@@ -99,10 +99,10 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.fits(small)
     let_free(monkeypatch, 10)
     assert not memory.fits(small)
-    words = choosing.too_large(runner, setting("full", batch_size="full"))
+    words = choosing.too_large(runner, candidate("full", batch_size="full"))
     assert words.startswith("batch size 72 needs about ") and words.endswith("10 bytes are free: left out")
     let_free(monkeypatch, 10**12)
-    assert choosing.too_large(runner, setting("full", batch_size="full")) == ""
+    assert choosing.too_large(runner, candidate("full", batch_size="full")) == ""
 
 
 def test_a_backend_without_figures_needs_nothing() -> None:

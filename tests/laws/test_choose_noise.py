@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 import epochal as ep
 from choice_fixtures import two_batch_moments
-from epochal.choose import noise
-from epochal.choose.moments import BlockSums, NoiseScale, per_sample_moments
+from epochal.choose import noise_measurement
+from epochal.choose.noise_scale import BlockSums, NoiseScale, noise_parts
 from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing
 from epochal.models import LOSSES, functions, shapes_of
@@ -53,7 +53,7 @@ def test_two_batches_of_one_and_all_equal_the_per_sample_form(seed, samples, par
     gradients = np.random.default_rng(seed).normal(mean, 1, (samples, parameters))
     squares = float((gradients**2).sum(axis=1).mean())
     of_mean = float((gradients.mean(axis=0) ** 2).sum())
-    single = per_sample_moments(squares, of_mean, samples)
+    single = noise_parts(squares, of_mean, samples)
     double = two_batch_moments(1, samples, squares, of_mean)
     scale = 1e-9 * max(1.0, squares)
     assert (single.trace, single.squared_norm) == pytest.approx(double, rel=1e-9, abs=scale)
@@ -65,7 +65,7 @@ def test_two_batches_of_one_and_all_equal_the_per_sample_form(seed, samples, par
 def test_leaving_a_block_out_is_not_having_its_samples(seed, samples, parameters):
     gradients = np.random.default_rng(seed).normal(0.3, 1, (samples, parameters))
     sums, parts = sums_of(gradients), np.array_split(gradients, 16)
-    assert (sums.moments.trace, sums.moments.squared_norm) == pytest.approx(moments_of(gradients), abs=1e-9)
+    assert (sums.parts.trace, sums.parts.squared_norm) == pytest.approx(moments_of(gradients), abs=1e-9)
     for block in (0, 7, 15):
         rest = np.concatenate(parts[:block] + parts[block + 1 :])
         found = sums.without(block)
@@ -100,16 +100,18 @@ def test_the_mean_of_single_gradients_is_the_gradient_of_an_update():
         return (LOG_LOSS(outputs, targets) * weights).mean()
 
     whole = jax.tree.leaves(jax.grad(objective)(variables.params))
-    sums = noise.block_sums(model, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(1))
+    sums = noise_measurement.block_sums(
+        model, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(1)
+    )
     assert sums.gram.sum() / 83**2 == pytest.approx(float(sum((leaf**2).sum() for leaf in whole)), rel=1e-4)
 
 
 @pytest.mark.parametrize("held", [1, 100, 700, 5000])
 def test_how_many_gradients_are_held_at_once_changes_nothing(monkeypatch, held):
     model, variables, *samples = problem()
-    wanted = noise.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1))
-    monkeypatch.setattr(noise, "HELD_NUMBERS", held)
-    found = noise.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1))
+    wanted = noise_measurement.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1))
+    monkeypatch.setattr(noise_measurement, "HELD_NUMBERS", held)
+    found = noise_measurement.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1))
     np.testing.assert_array_equal(found.sizes, [6] * 3 + [5] * 13)
     np.testing.assert_allclose(found.squares, wanted.squares, rtol=1e-4)
     np.testing.assert_allclose(found.gram, wanted.gram, rtol=1e-4, atol=1e-4)
@@ -120,24 +122,26 @@ def test_the_order_of_the_samples_is_drawn():
     model, variables, inputs, targets, _ = problem(samples=320)
     sort = np.argsort(targets)
     found = [
-        noise.block_sums(model, LOG_LOSS, variables, inputs[sort], targets[sort], key=jax.random.key(seed))
+        noise_measurement.block_sums(
+            model, LOG_LOSS, variables, inputs[sort], targets[sort], key=jax.random.key(seed)
+        )
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(found[0].gram, found[1].gram)
     assert not np.array_equal(found[0].gram, found[2].gram)
-    assert found[0].moments.trace == pytest.approx(found[2].moments.trace, rel=1e-4)
-    assert found[0].moments.squared_norm == pytest.approx(found[2].moments.squared_norm, rel=1e-3)
+    assert found[0].parts.trace == pytest.approx(found[2].parts.trace, rel=1e-4)
+    assert found[0].parts.squared_norm == pytest.approx(found[2].parts.squared_norm, rel=1e-3)
 
 
 def test_dropout_is_part_of_the_noise():
     model, variables, *samples = problem(samples=160, dropout=0.5)
     plain = problem(samples=160)[0]
     with_, without = (
-        noise.block_sums(one, LOG_LOSS, variables, *samples, key=jax.random.key(1)).moments
+        noise_measurement.block_sums(one, LOG_LOSS, variables, *samples, key=jax.random.key(1)).parts
         for one in (model, plain)
     )
     assert with_.trace > 1.1 * without.trace
-    again = noise.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1)).moments
+    again = noise_measurement.block_sums(model, LOG_LOSS, variables, *samples, key=jax.random.key(1)).parts
     assert again == with_
 
 
@@ -148,29 +152,29 @@ def test_dropout_is_part_of_the_noise():
 )
 def test_over_training_is_the_median_and_its_interval_has_it(monkeypatch_resamples, values, unit):
     rows = [[measured(value) for value in row] for row in values]
-    found = noise.over_training(rows)
+    found = noise_measurement.over_training(rows)
     middle = np.exp(np.median(np.log([value for row in values for value in row])))
     assert found.value == pytest.approx(middle)
     assert found.low <= found.value * (1 + 1e-9)
     assert found.value <= found.high * (1 + 1e-9)
     assert (found.repeats, found.measurements, found.abstained) == (len(rows), sum(map(len, rows)), 0)
-    scaled = noise.over_training([[measured(value * unit) for value in row] for row in values])
+    scaled = noise_measurement.over_training([[measured(value * unit) for value in row] for row in values])
     assert (scaled.low, scaled.high) == pytest.approx((found.low * unit, found.high * unit), rel=1e-6)
 
 
 @pytest.fixture(scope="module")
 def monkeypatch_resamples():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noise, "RESAMPLES", 60)
+        patch.setattr(noise_measurement, "RESAMPLES", 60)
         yield
 
 
 def test_measurements_without_a_value_count_as_large():
     rows = [[measured(value) for value in (10.0, 30.0, 100.0, None, None)] for _ in range(3)]
-    found = noise.over_training(rows)
+    found = noise_measurement.over_training(rows)
     assert found.value == pytest.approx(100.0)
     assert found.high == math.inf
-    more = noise.over_training([[*row, measured(None)] for row in rows])
+    more = noise_measurement.over_training([[*row, measured(None)] for row in rows])
     assert more.value is None
     assert (more.abstained, more.measurements) == (9, 18)
     assert "9 of 18" in more.reason
@@ -179,10 +183,12 @@ def test_measurements_without_a_value_count_as_large():
 
 
 def test_trainings_that_differ_widen_the_interval():
-    same = noise.over_training([[measured(100.0)] * 5] * 3)
-    apart = noise.over_training([[measured(value)] * 5 for value in (50.0, 100.0, 200.0)])
+    same = noise_measurement.over_training([[measured(100.0)] * 5] * 3)
+    apart = noise_measurement.over_training([[measured(value)] * 5 for value in (50.0, 100.0, 200.0)])
     assert apart.high / apart.low > 3 * same.high / same.low
-    growing = noise.over_training([[measured(value) for value in (10.0, 30.0, 100.0, 300.0, 1000.0)]] * 3)
+    growing = noise_measurement.over_training(
+        [[measured(value) for value in (10.0, 30.0, 100.0, 300.0, 1000.0)]] * 3
+    )
     assert growing.high / growing.low > 1.5 * same.high / same.low
 
 
@@ -206,7 +212,7 @@ def test_what_a_stack_has_learned_is_measured_and_left_as_it_was(vary):
     stack.advance()
     other.advance()
     before = jax.tree.map(np.asarray, stack.train_state)
-    found, again = noise.during(stack, samples=64), noise.during(stack, samples=64)
+    found, again = noise_measurement.during(stack, samples=64), noise_measurement.during(stack, samples=64)
     assert found == again
     assert [one.samples for one in found] == [64, 64]
     assert_same_bits(stack.train_state, before)
@@ -215,16 +221,16 @@ def test_what_a_stack_has_learned_is_measured_and_left_as_it_was(vary):
     assert_same_bits(stack.train_state, other.train_state)
 
     packed = Packing(stack.spec, shapes_of(stack.spec.model, prepared.dataset.shape).params)
-    for row, variables in enumerate(noise.variables_of(stack)):
+    for row, variables in enumerate(noise_measurement.variables_of(stack)):
         assert_same_bits(packed.pack(variables.params), stack.train_state.repeats.params[row])
 
 
 def test_each_repeat_of_a_stack_is_measured_on_its_own_samples():
     stack, prepared = stack_of(2)
-    found = noise.during(stack, samples=10_000)
-    for row, variables in enumerate(noise.variables_of(stack)):
+    found = noise_measurement.during(stack, samples=10_000)
+    for row, variables in enumerate(noise_measurement.variables_of(stack)):
         part: SplitPart = prepared.part(row, "train")
-        wanted = noise.block_sums(
+        wanted = noise_measurement.block_sums(
             stack.spec.model, stack.spec.loss, variables, *part, key=jax.random.key(0)
         ).noise_scale()
         assert found[row].samples == prepared.part_size("train")
@@ -244,7 +250,7 @@ def test_a_program_is_compiled_once_for_all_measurements():
     counts = set()
     for seed in range(3):
         variables = ep.Variables(jnp.full((4, 3), float(seed)), ())
-        noise.block_sums(
+        noise_measurement.block_sums(
             line, LOG_LOSS, variables, inputs, targets, weights, key=jax.random.key(seed)
         ).noise_scale()
         counts.add(len(traced))

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from epochal.choose.reached import Reached, effort, first_reached, relative_effort, resampled_ci95
+from epochal.choose.time_to_target import (
+    Reached,
+    expected_running_time,
+    first_reached,
+    relative_running_time,
+    resampled_ci95,
+)
 
 value = st.floats(-100, 100, allow_subnormal=False) | st.sampled_from([math.nan, math.inf, -math.inf])
 
@@ -111,7 +117,7 @@ def missed(*updates):
 
 
 def test_the_expected_running_time_by_hand():
-    found = effort([*done(100, 300), *missed(1000, 1000, 2000)])
+    found = expected_running_time([*done(100, 300), *missed(1000, 1000, 2000)])
     assert found.expected == (100 + 300 + 1000 + 1000 + 2000) / 2
     assert (found.reached, found.repeats, found.within) == (2, 5, (1000.0, 2000.0))
     assert found.low < found.expected < found.high
@@ -119,27 +125,30 @@ def test_the_expected_running_time_by_hand():
 
 
 def test_without_misses_it_is_the_mean():
-    found = effort(done(100, 200, 600))
+    found = expected_running_time(done(100, 200, 600))
     assert found.expected == 300 and found.shortfall == "" and math.isfinite(found.high)
 
 
 def test_not_reached_at_all_is_a_lower_bound():
-    found = effort(missed(2000, 2000, 2000))
+    found = expected_running_time(missed(2000, 2000, 2000))
     assert (found.expected, found.low, found.high) == (math.inf, 6000.0, math.inf)
     assert str(found) == "not reached within 2,000 updates in any of 3 repeats"
 
 
 def test_one_repeat_has_no_interval():
-    found = effort(done(100))
+    found = expected_running_time(done(100))
     assert (found.expected, found.low, found.high) == (100.0, 0.0, math.inf)
     assert str(found) == "100 updates (1 repeat: no interval)"
-    assert str(effort(missed(50))) == "not reached within 50 updates in the only repeat"
+    assert str(expected_running_time(missed(50))) == "not reached within 50 updates in the only repeat"
 
 
 @given(st.lists(st.builds(Reached, st.floats(1, 1e4), st.booleans()), min_size=1, max_size=6))
 @settings(max_examples=50)
 def test_a_scale_changes_the_unit_only(repeats):
-    updates, samples = effort(repeats, resamples=100), effort(repeats, 32.0, resamples=100)
+    updates, samples = (
+        expected_running_time(repeats, resamples=100),
+        expected_running_time(repeats, 32.0, resamples=100),
+    )
     for name in ("expected", "low", "high"):
         assert getattr(samples, name) == pytest.approx(32 * getattr(updates, name), rel=1e-12)
     assert updates.low <= updates.expected <= updates.high
@@ -150,13 +159,13 @@ def test_a_scale_changes_the_unit_only(repeats):
 
 def test_against_itself_a_setting_is_as_good_for_sure():
     one = [*done(100, 300, 250), *missed(400)]
-    found = relative_effort(one, one, 2.0, 1.0)
+    found = relative_running_time(one, one, 2.0, 1.0)
     assert found == (2.0, 2.0, 2.0)
 
 
 def test_where_half_of_the_repeats_missed_none_may_reach():
     one = [*done(100), *missed(400)]
-    found = relative_effort(one, one)
+    found = relative_running_time(one, one)
     assert found == (1.0, 0.0, math.inf)
 
 
@@ -164,8 +173,8 @@ def test_what_a_seed_does_to_both_cancels_out():
     random = np.random.default_rng(1)
     rows = np.exp(random.normal(0, 1, 10))
     a, b = done(*130 * rows * np.exp(random.normal(0, 0.01, 10))), done(*100 * rows)
-    _, low, high = relative_effort(a, b)
-    _, shuffled_low, shuffled_high = relative_effort(a, b[1:] + b[:1])
+    _, low, high = relative_running_time(a, b)
+    _, shuffled_low, shuffled_high = relative_running_time(a, b[1:] + b[:1])
     assert low < 1.3 < high < 1.35
     assert shuffled_low < 1 < 2 < shuffled_high
 
@@ -180,7 +189,7 @@ def test_what_a_seed_does_to_both_cancels_out():
 @settings(max_examples=100)
 def test_the_other_way_round_is_the_reciprocal_and_never_nan(pairs):
     a, b = ([pair[side] for pair in pairs] for side in (0, 1))
-    there, back = (relative_effort(*two, resamples=200) for two in ((a, b), (b, a)))
+    there, back = (relative_running_time(*two, resamples=200) for two in ((a, b), (b, a)))
     ratio, low, high = there
     assert low <= high
     if not any(one.reached for one in a + b):
@@ -193,9 +202,9 @@ def test_the_other_way_round_is_the_reciprocal_and_never_nan(pairs):
 
 
 def test_a_target_that_only_one_setting_reached():
-    worse = relative_effort(missed(1000, 1000), done(100, 100))
+    worse = relative_running_time(missed(1000, 1000), done(100, 100))
     assert worse == (math.inf, 20.0, math.inf)
-    better = relative_effort(done(100, 100), missed(1000, 1000))
+    better = relative_running_time(done(100, 100), missed(1000, 1000))
     assert better == (0.0, 0.0, 0.05)
 
 
@@ -208,8 +217,8 @@ def test_the_intervals_cover_as_often_as_they_say(repeats):
         rows = np.exp(random.normal(0, 0.3, repeats))
         a, b = (done(*rows * np.exp(random.normal(0, 0.1, repeats))) for _ in range(2))
         alone, ratio = (
-            effort(done(*rows), resamples=200, seed=trial),
-            relative_effort(a, b, resamples=200, seed=trial),
+            expected_running_time(done(*rows), resamples=200, seed=trial),
+            relative_running_time(a, b, resamples=200, seed=trial),
         )
         covers[0] += alone.low <= mean <= alone.high
         covers[1] += ratio[1] <= 1 <= ratio[2]

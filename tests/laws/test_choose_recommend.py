@@ -44,14 +44,14 @@ def compared(
             difference=outcome.differences.get(name),
             dropped=outcome.dropped.get(name),
             noise=(noise or {}).get(name, 1e-9),
-            effort=None,
+            updates_to_target=None,
         )
         for name, column in values.items()
     }
     chosen, same = recommended(rows, outcome, values, accuracy, (1.0 if accuracy else 0.0, baseline))
     found = made.comparison(
         rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
-        best=outcome.best, tied=outcome.tied, margin=outcome.margin, target=None, hyperbola=None,
+        best=outcome.best, tied=outcome.tied, margin=outcome.margin, target_value=None, hyperbola=None,
     )  # fmt: skip
     return replace(found, answer=answer(found))
 

@@ -19,11 +19,11 @@ import epochal as ep
 from epochal.choose import search as search_module
 from epochal.choose.advice_search import Adviser
 from epochal.choose.pilot import candidate_sizes
-from epochal.choose.progress import Steps
-from epochal.choose.reached import Reached
+from epochal.choose.progress import ProgressSteps
 from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
-from epochal.choose.targets import cost_of, reached_in, targets
-from epochal.choose.trial import BROKEN, Config, Job, Trial
+from epochal.choose.target_values import cost_of, reached_in, target_values
+from epochal.choose.time_to_target import Reached
+from epochal.choose.trial import DIVERGED, Candidate, Job, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1
@@ -75,7 +75,7 @@ class Landscape:
     def trial(self, job: Job) -> Trial:
         """A training: the loss falls evenly from 1 to the target, where it ends."""
         self.jobs.append(job)
-        changes = job.setting.changes
+        changes = job.candidate.changes
         step = round(2 * math.log2(changes["learning_rate"]))
         point = Point(changes["batch_size"], step)
         of_split = np.random.default_rng((self.seed, job.repeat)).normal()
@@ -84,12 +84,12 @@ class Landscape:
         broken = self.off(point) > 3
         last = 0 if broken else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
         at = np.unique([*range(0, last, job.eval_interval), last])
-        assert job.target is not None
-        values = 1 - (1 - job.target) * at / needed
+        assert job.target_value is not None
+        values = 1 - (1 - job.target_value) * at / needed
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
-        return Trial(job.setting.name, job.repeat, curves, int(at[-1]), 0.0, BROKEN if broken else "")
+        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if broken else "")
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +111,8 @@ def bench_of(optimizer: str = "sgd") -> Any:
 
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
-    asked = (Config("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
-    adviser = Adviser(bench_of(optimizer), *asked, Steps(None, False, None))
+    asked = (Candidate("", None, {}), land.kind, TARGET, None, REPEATS, 0, EPOCHS)
+    adviser = Adviser(bench_of(optimizer), *asked, ProgressSteps(None, False, None))
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.cost = cost_of(land.kind, land.seconds)
@@ -120,12 +120,12 @@ def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         limit = search.limit()
         for job in jobs:
-            price = search.cost(job.setting.changes["batch_size"])
+            price = search.cost(job.candidate.changes["batch_size"])
             assert job.updates * price <= max(limit, 8 * price) + price, "no training beyond the limit"
             yield land.trial(job)
 
     search.run = run
-    search.targets |= dict.fromkeys(adviser.search_seeds, TARGET)
+    search.target_values |= dict.fromkeys(adviser.search_seeds, TARGET)
     return adviser
 
 
@@ -159,7 +159,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
     for seed in range(40):
         land = of_seed(seed)
         regrets.append(land.cost(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.least_price())
-        names = [(job.setting.name, job.repeat) for job in land.jobs]
+        names = [(job.candidate.name, job.repeat) for job in land.jobs]
         assert len(set(names)) == len(names), "the same training twice"
     assert np.mean(np.array(regrets) <= 1.15) >= 0.95, np.sort(regrets)[-10:]
     assert np.median(regrets) <= 1.06
@@ -201,8 +201,8 @@ def test_a_rate_is_found_beyond_the_edges(guess: int) -> None:
 
 def test_a_fixed_rate_is_not_searched() -> None:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
-        assert {job.setting.name for job in jobs} == {"batch 32"}
-        assert all("learning_rate" not in job.setting.changes for job in jobs)
+        assert {job.candidate.name for job in jobs} == {"batch 32"}
+        assert all("learning_rate" not in job.candidate.changes for job in jobs)
         for job in jobs:
             yield Trial("batch 32", job.repeat, curve([0, 10], [1.0, 0.05], job.repeat), 10, 0.0, "")
 
@@ -214,7 +214,7 @@ def test_a_fixed_rate_is_not_searched() -> None:
 def test_where_all_break_there_is_still_a_point() -> None:
     def run(phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for job in jobs:
-            yield Trial(job.setting.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, BROKEN)
+            yield Trial(job.candidate.name, job.repeat, curve([0], [1.0], job.repeat), 0, 0.0, DIVERGED)
 
     search = search_of(Landscape(32.0, 64.0), run)
     point = search.tune(32, -6, REPEAT)
@@ -329,12 +329,12 @@ def test_steps_and_rates_belong_together(step: int) -> None:
     share=st.floats(0.001, 0.5),
 )
 def test_a_target_lies_between_best_and_constant(best: float, above: float, share: float) -> None:
-    down = targets({3: best}, {3: best + above}, share)[3]
+    down = target_values({3: best}, {3: best + above}, share)[3]
     assert best <= down <= best + above
     assert down == pytest.approx(best + share * above)
-    up = targets({3: best}, {3: best - above}, share, higher_is_better=True)[3]
+    up = target_values({3: best}, {3: best - above}, share, higher_is_better=True)[3]
     assert up == pytest.approx(best - share * above)
-    unknown = targets({3: best}, {3: math.nan}, share)[3]
+    unknown = target_values({3: best}, {3: math.nan}, share)[3]
     assert unknown == pytest.approx(best * (1 + share))
 
 
@@ -343,7 +343,7 @@ def test_reached_in_a_trial() -> None:
     assert reached_in(trial, "validation.loss", 0.5) == Reached(10.0, True)
     assert reached_in(trial, "validation.loss", 0.75) == Reached(5.0, True)
     assert reached_in(trial, "validation.loss", 0.1) == Reached(20.0, False)
-    broken = Trial("one", 0, trial.curves, 20, 0.0, BROKEN)
+    broken = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
     assert reached_in(broken, "validation.loss", 0.5) == Reached(20.0, False)
     assert reached_in(broken, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
 

@@ -145,12 +145,12 @@ def test_a_broken_update_is_named_by_its_epoch_and_rows(stream):
     inputs[20] = np.float32(3e38)
     paced = {**COMMON, **PACES["epochs of 7 updates"], "order": "sequential", "stream": stream}
     paced |= {"validation": (X[:5], Y[:5]), "evaluate_train": False}  # which the row does not break
-    broken = ep.fit(ep.MLP(), (inputs, Y), **paced, initial=start(10)).outcomes[0].broken
+    broken = ep.fit(ep.MLP(), (inputs, Y), **paced, initial=start(10)).outcomes[0].diverged
     assert broken is not None
     assert (broken.update, broken.epoch, broken.batch) == (2, 0, 2) and 21 in broken.samples
     paced |= {"batch_size": {0: 1, 2: 10}, "updates_per_epoch": 6, "initial": start(10)}
     late = ep.fit(ep.MLP(), (inputs, Y), **paced)
-    broken = late.outcomes[0].broken
+    broken = late.outcomes[0].diverged
     assert broken is not None and (broken.epoch, broken.batch) == divmod(broken.update, 6)
     assert 21 in broken.samples
 

@@ -13,10 +13,10 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.judgment import GOOD
 from epochal.curves.limits import FLAT as TOLERANCE
-from epochal.stopping import waited
+from epochal.stopping import stopped_for_no_improvement
 from epochal.training.scoring import effective_samples
 
-evidence = importlib.import_module("epochal.curves.evidence")
+trend_tests = importlib.import_module("epochal.curves.trend_tests")
 
 KNOWN: dict[str, Any] = {
     "baseline": {"validation.loss": 1.0}, "validation_samples": 100, "training_samples": 400
@@ -62,7 +62,7 @@ def test_a_curve_that_falls_for_long_is_not_level(repeats: int, sd: float) -> No
 
 
 def test_what_shows_no_fall_would_be_called_level_without_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence.Difference, "ruled_out", True)
+    monkeypatch.setattr(trend_tests.Difference, "ruled_out", True)
     assert reassured(FALLING, 5, 0.02, apart=0.5) >= 2
 
 
@@ -98,7 +98,7 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
             fall = figures["fall_in_twice_the_epochs_at_most"]
             end = figures["value_at_the_end"]
             falls = fall is None or fall > TOLERANCE * end
-            swings = figures["rise_that_was_taken_back"] > TOLERANCE * figures["value_there"]
+            swings = figures["reversed_rise"] > TOLERANCE * figures["value_there"]
             assert verdict.reassures == (not room and not falls and not swings), verdict
 
 
@@ -299,7 +299,7 @@ def test_swings_are_not_overfitting() -> None:
 
 
 def test_swings_would_be_called_overfitting_by_the_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "_SWING", np.inf)
+    monkeypatch.setattr(trend_tests, "_SWING", np.inf)
     rng = np.random.default_rng(0)
     swung = FLAT * (1 + 0.3 * np.sin(T / 6)) * scatter(rng, 5, T.size, 0.01)
     training = np.tile(0.05 + 0.7 * np.exp(-T / 20), (5, 1))
@@ -342,11 +342,11 @@ def test_the_number_of_repeats_that_would_tell_is_kept() -> None:
     rng = np.random.default_rng(0)
     few = rng.normal(size=6)
     few = 0.5 + (few - few.mean()) / few.std(ddof=1)
-    count = evidence.repeats_needed(few, 0.0)
+    count = trend_tests.repeats_needed(few, 0.0)
     assert count is not None and count > 6
     again = [rng.normal(0.5, 1, count) for _ in range(400)]
-    assert 0.7 <= np.mean([evidence.repeats_needed(one, 0.0) == count for one in again]) <= 0.95
-    assert evidence.repeats_needed(few - 0.49, 0.25) is None
+    assert 0.7 <= np.mean([trend_tests.repeats_needed(one, 0.0) == count for one in again]) <= 0.95
+    assert trend_tests.repeats_needed(few - 0.49, 0.25) is None
 
 
 def verdict_of(stop: Any, **more: Any) -> tuple[ep.Run, Verdict]:
@@ -365,10 +365,10 @@ def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> N
 
 def test_which_rule_waited() -> None:
     patience, target = ep.Patience(3), ep.Target(0.5)
-    assert waited(patience, None) and not waited(target, None)
-    assert not waited(ep.Patience(3, monitor="train.loss"), None)
+    assert stopped_for_no_improvement(patience, None) and not stopped_for_no_improvement(target, None)
+    assert not stopped_for_no_improvement(ep.Patience(3, monitor="train.loss"), None)
     both = ep.any_of(patience, target)
     state = type("S", (), {"states": (None, None), "fired": (False, True)})()
-    assert not waited(both, state)
+    assert not stopped_for_no_improvement(both, state)
     state.fired = (True, True)
-    assert waited(both, state)
+    assert stopped_for_no_improvement(both, state)

@@ -26,8 +26,8 @@ from epochal.models import MLP
 from epochal.plan import order_named
 from epochal.runs.run_folder import SaveOptions
 from epochal.settings import DECLARED, Settings
-from epochal.settings.kinds import whole
-from epochal.settings.option import declare, documented, options_of
+from epochal.settings.option import declare_option, declared_options, documented
+from epochal.settings.value_kinds import whole
 from epochal.training.differences import differences
 from epochal.training.json_values import declared
 from epochal.training.signatures import takes_options
@@ -115,7 +115,7 @@ def test_the_typed_keywords_are_those_that_are_declared():
 class More(Settings):
     """Settings with an option that a temporary declaration adds, and nothing else does."""
 
-    window_decay: int = declare(3, whole(2), "Updates of an average.", "N", short="w")
+    window_decay: int = declare_option(3, whole(2), "Updates of an average.", "N", short="w")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def command():
     """A command with the flags of `epochal train` and of the new option."""
 
     @click.command("train", cls=Command)
-    @flags(TRAIN, "train", options_of(More))
+    @flags(TRAIN, "train", declared_options(More))
     @click.pass_context
     def made(ctx, /, **given):
         return given
@@ -149,7 +149,7 @@ def test_adding_an_option_is_one_place(command, tmp_path):
     assert read_config(path, command.params) == {"window_decay": "7"}
     assert command.make_context("train", ["--config", str(path)]).params["window_decay"] == 7
 
-    codec = declared(options_of(More)["window_decay"])
+    codec = declared(declared_options(More)["window_decay"])
     assert codec.read(codec.write(4)) == 4
     with pytest.raises(ValueError, match="at least 2"):
         codec.read(True)
@@ -166,7 +166,7 @@ def test_adding_an_option_is_one_place(command, tmp_path):
 
     assert inspect.signature(function).parameters["window_decay"].default == 3
     assert "\n    window_decay: updates of an average." in inspect.getdoc(function)
-    assert options_of(More)["window_decay"].resume
+    assert declared_options(More)["window_decay"].fixed_on_resume
 
 
 def test_a_run_of_before_an_option_goes_on_where_it_has_its_default(monkeypatch):
@@ -179,5 +179,5 @@ def test_a_run_of_before_an_option_goes_on_where_it_has_its_default(monkeypatch)
 
 def test_each_option_has_a_line_of_help():
     for one in DECLARED.values():
-        assert one.help or one.about, one.name
+        assert one.help or one.doc, one.name
         assert one.commands or not one.help, one.name

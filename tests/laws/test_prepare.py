@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.choose.confirm import criteria_of
-from epochal.choose.trial_runner import TrialRunner, comparable
+from epochal.choose.final_step import criteria_of
+from epochal.choose.trial_runner import TrialRunner, prepare_shared
 from epochal.data import load
 from epochal.settings import Settings
 from epochal.training import result
@@ -194,6 +194,6 @@ def test_whether_repeats_validate_on_the_same_samples_is_asked_in_one_place(opti
         run = ep.fit(ep.MLP(4), X, Y, progress=False, **options)
         ends.append(run.metrics["validation"]["loss"].ci95)
         assert (
-            criteria_of(TrialRunner(comparable(ep.MLP(4), (X, Y), Settings(**options)))).samples > 0
+            criteria_of(TrialRunner(prepare_shared(ep.MLP(4), (X, Y), Settings(**options)))).samples > 0
         ) == value
     assert heard == [same, not same] and ends[0] != ends[1]

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from epochal.curves import Summary, summarize
 from epochal.data.records import Damaged, NullableFloat, Record, built, plain
 from epochal.runs import Outcome
-from epochal.runs.outcome import BrokenUpdate
+from epochal.runs.outcome import DivergedUpdate
 from epochal.runs.threshold import Threshold
 
 NUMBERS = st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf])
@@ -34,11 +34,11 @@ def test_a_summary_is_read_as_itself(values):
     assert same(Summary.from_dict(through(summary)), summary)
 
 
-@given(NUMBERS, st.integers(0, 10**9), st.none() | st.just(BrokenUpdate(3, 0, 3, (1, 2))))
+@given(NUMBERS, st.integers(0, 10**9), st.none() | st.just(DivergedUpdate(3, 0, 3, (1, 2))))
 def test_an_outcome_is_read_as_itself(epochs, updates, broken):
     outcome = Outcome(0, 7, "all done", epochs, updates, 1.5, epochs, updates, broken)
     found = built(Outcome, through(outcome))
-    assert same(found, outcome) and found.broken == broken
+    assert same(found, outcome) and found.diverged == broken
     assert math.isnan(found.epochs) == (not math.isfinite(epochs))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from epochal.errors import Refusal
-from epochal.runs.sealed import digest, parse, read_sealed, seal, unseal
+from epochal.runs.checksummed_json import digest, parse, read_sealed, seal, unseal
 
 PATH = Path("run.json")
 JSON = st.recursive(

@@ -14,7 +14,7 @@ import pytest
 
 import epochal as ep
 from epochal.settings import Settings
-from epochal.settings.option import options_of
+from epochal.settings.option import declared_options
 from epochal.training.signatures import takes_options
 
 FUNCTIONS = {
@@ -45,7 +45,7 @@ def test_each_option_is_an_argument_with_its_type_and_a_line_of_help(name):
     for option in shown:
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
         assert parameters[option].annotation is not inspect.Parameter.empty
-        told = options_of(Settings)[option].documentation
+        told = declared_options(Settings)[option].documentation
         assert any(line.startswith(told[:40]) for line in lines), option
     for option in ("data", "y", "sample_weight"):
         assert any(line.startswith(f"{option}: ") for line in lines), option

@@ -51,9 +51,9 @@ def load_database(source: str | Path, asked: Mapping[str, Any], progress: Progre
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 
 
-def new_rows_of_database(encoder: DatabaseEncoder, source: Any, known: TrainingContext) -> Dataset:
+def new_rows_of_database(encoder: DatabaseEncoder, source: Any, context: TrainingContext) -> Dataset:
     table = rows_of(source) if is_database(source) else source
-    return new_rows(read_new(encoder.table, table, known.reading), encoder.table, partial=known.partial)
+    return new_rows(read_new(encoder.table, table, context.reading), encoder.table, partial=context.partial)
 
 
 DATABASE = DataSource(

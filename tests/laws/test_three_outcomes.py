@@ -15,7 +15,7 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.statistics import fit_slope
 from epochal.errors import Refusal
-from epochal.runs.concerns import concerns_of
+from epochal.runs.run_warnings import concerns_of
 
 evidence, limits = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "limits"))
 

@@ -14,10 +14,10 @@ import pytest
 
 import epochal as ep
 from choice_fixtures import two_batch_moments
-from epochal.choose import noise
+from epochal.choose import noise_measurement
 from epochal.choose.hyperbola import fit_hyperbola
-from epochal.choose.moments import BlockSums, NoiseScale
-from epochal.choose.noise import block_sums, during, over_training
+from epochal.choose.noise_measurement import block_sums, during, over_training
+from epochal.choose.noise_scale import BlockSums, NoiseScale
 from epochal.models import LOSSES, functions
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
@@ -59,7 +59,7 @@ def linear_draws():
         inputs = random.normal(size=(SAMPLES, D)).astype(np.float32)
         targets = (SIGMA * random.normal(size=SAMPLES)).astype(np.float32)
         sums = block_sums(LINE, SQUARED, variables, inputs, targets, key=jax.random.key(draw))
-        moments = sums.moments
+        moments = sums.parts
         single.append((moments.trace, moments.squared_norm))
         small = float(np.diag(sums.gram).mean()) / 4**2
         double.append(two_batch_moments(4, SAMPLES, small, float(sums.gram.sum()) / SAMPLES**2))
@@ -89,9 +89,9 @@ def test_sums_are_those_of_gradients_written_out_by_hand(weighted):
         weights.astype(np.float32) if weighted else None,
         key=jax.random.key(0),
     )
-    whole = blocks_of(gradients).moments
-    assert sums.moments.trace == pytest.approx(whole.trace, rel=1e-5)
-    assert sums.moments.squared_norm == pytest.approx(whole.squared_norm, rel=1e-4)
+    whole = blocks_of(gradients).parts
+    assert sums.parts.trace == pytest.approx(whole.trace, rel=1e-5)
+    assert sums.parts.squared_norm == pytest.approx(whole.squared_norm, rel=1e-4)
 
 
 def drawn(seed, samples, scale, spectrum):
@@ -135,7 +135,7 @@ def test_a_signal_far_below_the_noise_gives_a_bound_and_no_value():
 @pytest.mark.parametrize(("repeats", "growth"), [(3, 0.0), (5, 0.0), (3, 2.0)])
 def test_intervals_over_trainings_cover_the_median_of_all_seeds(monkeypatch, repeats, growth):
     """Each seed shifts the noise scale by 30 %, each measurement is off by 10 %."""
-    monkeypatch.setattr(noise, "RESAMPLES", 100)
+    monkeypatch.setattr(noise_measurement, "RESAMPLES", 100)
     trend, covered = 5 + np.linspace(0, growth, 9), []
     for seed in range(120):
         random = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.curves import summarize
-from epochal.runs.forecast import ForecastScores, Naive, score_forecasts
+from epochal.runs.forecast import ForecastScores, NaiveForecast, score_forecasts
 
 LAGS, HORIZON = 8, 3
 
@@ -87,7 +87,7 @@ def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run,
 )
 def test_a_share_is_said_with_the_word_for_its_direction(gains, wanted):
     rmse, gain = summarize([2.0] * len(gains)), summarize(gains, (-np.inf, 1.0))
-    said = Naive("it", summarize([1.0]), (), gain, ()).sentence(rmse)
+    said = NaiveForecast("it", summarize([1.0]), (), gain, ()).sentence(rmse)
     assert re.fullmatch(wanted, said), said
 
 

@@ -299,3 +299,12 @@ def test_intervals_of_rare_classes_hold_the_truth_and_those_by_all_rows_do_not(o
     known, missed, _, by_all = of_rare[name]
     assert missed <= 0.08 * known, (known, missed)
     assert by_all > max(25, 2 * missed), by_all
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("rounding", [0.0, 1e-17])
+def test_what_is_perfect_on_few_samples_has_the_interval_of_wilson(bounds, rounding):
+    values, added = np.ones(3) - 10 * rounding, np.full((3, 20), rounding)
+    low, high = new_samples(values, added, samples=20, blocks=20, bounds=bounds).ci95
+    square = stats.t.ppf(0.975, 19) ** 2 / 20
+    assert low == pytest.approx(bounds[0] + (bounds[1] - bounds[0]) / (1 + square)) and high == 1.0

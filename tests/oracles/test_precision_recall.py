@@ -65,4 +65,7 @@ def test_a_run_draws_the_curves_that_its_average_precision_is_the_area_of(binary
     assert (tmp_path / "picture.png").stat().st_size > 5000
     said = {text.get_text() for axes in figure.axes for text in axes.texts}
     summary = binary_run.metrics["test"]["average_precision"]
-    assert f"test: average precision {summary.written(summary.mean)} ± {summary.written(summary.sd)}" in said
+    assert (
+        f"test: average precision {summary.format_value(summary.mean)} ± {summary.format_value(summary.sd)}"
+        in said
+    )

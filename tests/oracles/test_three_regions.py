@@ -18,6 +18,6 @@ def test_twice_the_batch_first_halves_the_updates_and_then_buys_less(tmp_path):
     assert updates[0] / updates[1] > 5, "from 2 to 16 nearly in proportion (8)"
     assert updates[2] / updates[3] < 1.9, "from 128 to 256 less than half"
     assert 16 < fit.critical_batch_size < 1000
-    efforts = {point.batch_size: EXAMPLE["effort"](row) for point, row in found.items()}
-    EXAMPLE["picture"](efforts, fit, str(tmp_path / "regions.png"))
+    running_times = {point.batch_size: EXAMPLE["expected_running_time"](row) for point, row in found.items()}
+    EXAMPLE["picture"](running_times, fit, str(tmp_path / "regions.png"))
     assert (tmp_path / "regions.png").stat().st_size > 10_000

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.choose.comparison import Usage
 from epochal.choose.grid import as_json
-from epochal.choose.noise import NoiseOverTraining
-from epochal.choose.reached import Effort
+from epochal.choose.noise_measurement import NoiseOverTraining
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.option_text import render_message
@@ -52,11 +52,11 @@ class Recommendation:
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """One setting that was measured.
+    """A setting that an advice tried, with its results.
 
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
-    effort                     updates until the target was reached.
+    updates_to_target          updates until the target was reached.
     cost                      expected cost in the unit of the goal (seconds, samples or updates; for
                                "quality" the mean metric, which for a setting on fewer repeats
                                is that of the advised one and their paired difference), with a 95 % interval.
@@ -71,7 +71,7 @@ class Tried:
     batch_size: int
     learning_rate: float | None
     repeats: int
-    effort: Effort
+    updates_to_target: ExpectedRunningTime
     cost: tuple[float, float, float]
     ratio: tuple[float, float, float]
     tied: bool
@@ -125,13 +125,13 @@ class Advice:
     answer         the advice in one sentence.
     recommended    False where nothing that was tried beats the baseline; the numbers are then those that came
                    nearest to it, and no advice.
-    told_apart     what the data can't tell apart, in a sentence: "No significant difference between 16 and
-                   128 with 5 repeats; 64 is the fastest of them"; empty if a single batch size stands out.
+    indistinguishable   what the data can't tell apart, in a sentence: "No significant difference between 16
+                   and 128 with 5 repeats; 64 is the fastest of them"; empty if one batch size stands out.
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
-    column         the monitored metric; `target` the mean value that counts as reached (each repeat has its
-                   own), and `target_words` how it was set.
+    column         the monitored metric; `target_value` the mean value that counts as reached (each repeat has
+                   its own), and `target_words` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds.
@@ -150,7 +150,7 @@ class Advice:
 
     answer: str
     recommended: bool
-    told_apart: str
+    indistinguishable: str
     goal: str
     batch_size: Recommendation
     learning_rate: Recommendation | None
@@ -158,7 +158,7 @@ class Advice:
     optimizer: str
     column: str
     higher_is_better: bool
-    target: float
+    target_value: float
     target_words: str
     quality: Summary
     metrics: Mapping[str, Summary]
@@ -214,8 +214,8 @@ class Advice:
                 "batch_size": one.batch_size,
                 "learning_rate": one.learning_rate,
                 "repeats": one.repeats,
-                "reached": one.effort.reached,
-                "updates": one.effort.expected,
+                "reached": one.updates_to_target.reached,
+                "updates": one.updates_to_target.expected,
                 **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.cost, strict=True)),
                 **dict(zip(("ratio", "ratio_low", "ratio_high"), one.ratio, strict=True)),
                 "tied": one.tied,
@@ -248,7 +248,9 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(filter(None, (self.answer, self.told_apart, *map(render_message, self.notes))))
+        return "\n".join(
+            filter(None, (self.answer, self.indistinguishable, *map(render_message, self.notes)))
+        )
 
     def __str__(self) -> str:
         return self.summary()

@@ -9,13 +9,13 @@ import numpy as np
 
 from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
 from epochal.choose.advice_search import Adviser
-from epochal.choose.confirm import DEFAULT_EPOCHS, Confirmed
 from epochal.choose.final_estimate import FinalEstimate
-from epochal.choose.lowest_error import EQUIVALENCE
-from epochal.choose.reached import Effort, effort, relative_effort
+from epochal.choose.final_step import DEFAULT_EPOCHS, Confirmed
+from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
-from epochal.choose.targets import TOLERANCE
+from epochal.choose.target_values import TOLERANCE
+from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, relative_running_time
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
@@ -50,7 +50,7 @@ def conclude(adviser: Adviser) -> Advice:
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
         recommended=not adviser.confirmed.nothing,
-        told_apart=_told_apart(adviser, tried, tied),
+        indistinguishable=_indistinguishable(adviser, tried, tied),
         goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
@@ -58,7 +58,7 @@ def conclude(adviser: Adviser) -> Advice:
         optimizer=runner.base.spec.optimizer.name,
         column=runner.monitor,
         higher_is_better=higher_is_better(runner.monitor),
-        target=float(np.mean(list(adviser.search.targets.values()))),
+        target_value=float(np.mean(list(adviser.search.target_values.values()))),
         target_words=_target_words(adviser),
         quality=final.quality,
         metrics={
@@ -92,12 +92,12 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     repeats = [one for one in shared if one in search.results[point]]
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
-    spent = effort(reached, scale)
-    ratio = relative_effort(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    spent = expected_running_time(reached, scale)
+    ratio = relative_running_time(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
     cost = (spent.expected, spent.low, spent.high)
     return Tried(
-        *(point.batch_size, search.rate_of(point), len(repeats), effort(reached), cost, ratio),
+        *(point.batch_size, search.rate_of(point), len(repeats), expected_running_time(reached), cost, ratio),
         tied=level and not few,
         given_up=level and few,
         reference=point == best,
@@ -125,9 +125,9 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
         whole = summarize(scores.sign * scores.by_others(best, adviser.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
     level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
-    epochs = None if scores.broken(point, repeats) else scores.epochs(point, repeats)
+    epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
-    spent = Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
+    spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)
     return Tried(
         *(point.batch_size, adviser.search.rate_of(point), len(repeats), spent, *ends),
@@ -159,7 +159,7 @@ def _defaults(adviser: Adviser) -> Defaults:
     )
 
 
-def _told_apart(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
+def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
     sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
     if len(sizes) < 2 or adviser.confirmed.nothing:
         return ""
@@ -177,8 +177,8 @@ def _told_apart(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried])
 
 def _target_words(adviser: Adviser) -> str:
     column = adviser.runner.monitor.replace(".", " ")
-    if adviser.target is not None:
-        return f"{column} {adviser.target:g}, as given"
+    if adviser.target_value is not None:
+        return f"{column} {adviser.target_value:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
     return (
@@ -267,7 +267,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     column, quality = found.shown(final)
     seeds = _seeds(len(final.values))
     if found.nothing:
-        if final.broken:
+        if final.diverged:
             return (
                 "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
                 f"one of {seeds}."
@@ -275,7 +275,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
             f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline "
-            f"({constant_of(column)}) has {quality.written(found.baseline)}."
+            f"({constant_of(column)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = counted(found.epoch_advice.epochs, "epoch")
@@ -300,7 +300,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         concern = found.forecasts.concern("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-        beats = f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+        beats = f"It beats {best.name} (RMSE {best.rmse.format_value(best.rmse.mean)} on the same windows)."
     return " ".join(filter(None, (concern, first, last, failed, beats)))
 
 
@@ -314,12 +314,12 @@ def _others(ahead: FinalEstimate | None) -> str:
 def _of_defaults(found: Confirmed) -> str:
     defaults = found.defaults
     many = len(defaults.values)
-    if defaults.broken:
-        return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
+    if defaults.diverged:
+        return f"the defaults diverged on {defaults.diverged} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained_epochs == DEFAULT_EPOCHS else f" in {defaults.trained_epochs:,} epochs"
     alike = ", no significant difference" if found.final.alike(defaults) else ""
-    return f"the defaults{within} would give {quality.written(quality.mean)}{alike}"
+    return f"the defaults{within} would give {quality.format_value(quality.mean)}{alike}"
 
 
 def _failures(final: FinalEstimate) -> str:
@@ -328,9 +328,9 @@ def _failures(final: FinalEstimate) -> str:
 
 def _figure(quality: Summary) -> str:
     if quality.ci95 is None:
-        return quality.written(quality.mean)
-    low, high = map(quality.written, quality.ci95)
-    return f"{quality.written(quality.mean)} ({low} to {high})"
+        return quality.format_value(quality.mean)
+    low, high = map(quality.format_value, quality.ci95)
+    return f"{quality.format_value(quality.mean)} ({low} to {high})"
 
 
 def _seeds(count: int) -> str:

@@ -21,15 +21,21 @@ import numpy as np
 
 from epochal.choose import pilot as pilots
 from epochal.choose.advice import Recommendation
-from epochal.choose.confirm import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
+from epochal.choose.final_step import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
 from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.lowest_error import EpochScores, lowest_error, scores_of, sizes_beside
-from epochal.choose.noise import NoiseOverTraining, check_separable
-from epochal.choose.progress import Steps
+from epochal.choose.noise_measurement import NoiseOverTraining, check_separable
+from epochal.choose.progress import ProgressSteps
+from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
-from epochal.choose.targets import baselines, cost_of, refuse_easy_target, target_tolerance, targets
+from epochal.choose.target_values import (
+    baselines,
+    cost_of,
+    refuse_easy_target,
+    target_tolerance,
+    target_values,
+)
 from epochal.choose.timing import Timer, left_out
-from epochal.choose.trial import Config, Job, Trial
+from epochal.choose.trial import Candidate, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
@@ -59,14 +65,14 @@ class Adviser:
     """
 
     runner: TrialRunner
-    setting: Config
+    candidate: Candidate
     goal: str
-    target: float | None
+    target_value: float | None
     batch_size: int | None
     repeats: int
     final_seeds: int
     epochs: int
-    steps: Steps
+    steps: ProgressSteps
     spent: float = 0.0
     tolerance: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -89,10 +95,10 @@ class Adviser:
         self.search_seeds = list(range(several - self.repeats, several))
         self.used = list(self.search_seeds)
         self.default = default_point(self.runner, self.batch_size)
-        self.timer = Timer(self.runner, self.setting)
+        self.timer = Timer(self.runner, self.candidate)
         self.search = Search(
             self.runner,
-            self.setting,
+            self.candidate,
             self.goal,
             cost_of(self.goal, self.timer.seconds),
             lambda size: self.epochs * self.search.batches(size),
@@ -105,7 +111,7 @@ class Adviser:
     def advise(self) -> None:
         """All steps, one after the other."""
         self.steps.say("timing updates")
-        refuse_easy_target(self.runner, self.target, self.search_seeds)
+        refuse_easy_target(self.runner, self.target_value, self.search_seeds)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
@@ -114,7 +120,7 @@ class Adviser:
         self.steps.say("piloting", words=f"The advice takes about {expected} from here.")
         self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.search_seeds)
         reference = self.pilot.reference
-        self.search.targets |= self._targets([self.pilot.trials[point] for point in reference])
+        self.search.target_values |= self._target_values([self.pilot.trials[point] for point in reference])
         epochs_for: Callable[[Point], EpochAdvice | None]
         if self.goal == "quality":
             self.scores = scores_of(self.runner, self.pilot, self.search_seeds, self.check_seeds)
@@ -166,7 +172,7 @@ class Adviser:
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
-        sized = {size: self.setting.with_(f"batch {size}", batch_size=size) for size in self._timed()}
+        sized = {size: self.candidate.with_(f"batch {size}", batch_size=size) for size in self._timed()}
         large = left_out(self.runner, sized)
         if large:
             self.notes.append(f"{next(iter(large.values()))}.")
@@ -180,11 +186,11 @@ class Adviser:
         given = self.runner.base.spec.optimizer.given or self.runner.base.settings.learning_rate
         return None if given is not None or usual is None else exponent_of(usual)
 
-    def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
+    def _target_values(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
         """What counts as reached, for the repeats of these trainings: by the median of the references."""
         repeats = list(trials[0])
-        if self.target is not None:
-            return dict.fromkeys(repeats, self.target)
+        if self.target_value is not None:
+            return dict.fromkeys(repeats, self.target_value)
         column, up = self.runner.monitor, higher_is_better(self.runner.monitor)
         values = np.array([[one[repeat].best(column) for repeat in repeats] for one in trials])
         values = values[np.isfinite(values).all(axis=1)]
@@ -197,11 +203,11 @@ class Adviser:
         if self.tolerance is None:
             self.tolerance = target_tolerance(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
-        return targets(best, constant, self.tolerance, higher_is_better=up)
+        return target_values(best, constant, self.tolerance, higher_is_better=up)
 
     def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
         """The noise scale along tuned trainings, up to the target; or why there is none."""
-        model = self.runner.prepared(self.search.setting_of(tuned)).model
+        model = self.runner.prepared(self.search.candidate_of(tuned)).model
         try:
             check_separable(model, self.runner.base.dataset.shape, self.runner.base.dataset.dtype)
         except Refusal as refusal:
@@ -277,11 +283,11 @@ class Adviser:
         checked, before = list(racing), self.spent
         for begin in range(0, len(self.check_seeds), len(self.search_seeds)):
             seeds = self.check_seeds[begin : begin + len(self.search_seeds)]
-            if self.target is not None:
-                search.targets |= dict.fromkeys(seeds, self.target)
+            if self.target_value is not None:
+                search.target_values |= dict.fromkeys(seeds, self.target_value)
             else:
                 trials = pilots.long_trainings(search, reference, seeds, "checking with fresh seeds")
-                search.targets |= self._targets([trials[point] for point in reference])
+                search.target_values |= self._target_values([trials[point] for point in reference])
             self.used += seeds
             search.measure(racing, self.used)
             best = search.best(racing, self.used)
@@ -315,9 +321,9 @@ class Adviser:
         """
         search = self.search
         whole = [point for point in checked if set(self.used) <= set(search.results[point])]
-        left = [point for point in whole if not any(search.results[point][one].broken for one in self.used)]
+        left = [point for point in whole if not any(search.results[point][one].diverged for one in self.used)]
         if math.isinf(search.score(search.best(whole, self.used), self.used)):
-            refuse_far_target(self.search, self.target, self.epochs)
+            refuse_far_target(self.search, self.target_value, self.epochs)
         ranked: list[Point] = []
         while left:
             ranked.append(search.best(left, self.used))

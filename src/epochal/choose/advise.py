@@ -14,19 +14,19 @@ from typing import Any, Unpack
 from epochal.choose.advice import GOALS, Advice
 from epochal.choose.advice_builder import conclude
 from epochal.choose.advice_search import Adviser
-from epochal.choose.confirm import FEWEST_FINAL_SEEDS
-from epochal.choose.progress import OnStep, Steps
+from epochal.choose.final_step import FEWEST_FINAL_SEEDS
+from epochal.choose.progress import OnStep, ProgressSteps
 from epochal.choose.store import Store
-from epochal.choose.targets import check_target_value
-from epochal.choose.trial import Config
-from epochal.choose.trial_runner import TrialRunner, comparable, training_on
+from epochal.choose.target_values import check_target_value
+from epochal.choose.trial import Candidate
+from epochal.choose.trial_runner import TrialRunner, prepare_shared, training_on
 from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
 from epochal.runs.studies import write_study
-from epochal.settings import ADVISED, Options
-from epochal.settings.kinds import plain_number
+from epochal.settings import ADVISE_DEFAULTS, Options
+from epochal.settings.value_kinds import plain_number
 from epochal.training.loop import Control
 from epochal.training.samples import as_dataset
 from epochal.training.signatures import settings_of, takes_options
@@ -41,7 +41,7 @@ FINAL_SEEDS = 4
 trainings with a chance of 95 %."""
 
 
-@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISED)
+@takes_options(without=("stop", "updates_per_epoch"), defaults=ADVISE_DEFAULTS)
 def advise(
     model: Any,
     data: Any = None,
@@ -72,7 +72,7 @@ def advise(
             each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
-        watch: called with a `Step` after each training.
+        watch: called with a `ProgressStep` after each training.
         progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
@@ -89,7 +89,7 @@ def advise(
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
     control = control or Control()
-    steps = Steps(watch, progress, control)
+    steps = ProgressSteps(watch, progress, control)
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
@@ -97,7 +97,9 @@ def advise(
     y = y_or_target(y, target)
     check_target_value(target_value)
     given: dict[str, Any] = dict(options)
-    repeats, size, epochs = (given.pop(name, ADVISED[name]) for name in ("repeats", "batch_size", "epochs"))
+    repeats, size, epochs = (
+        given.pop(name, ADVISE_DEFAULTS[name]) for name in ("repeats", "batch_size", "epochs")
+    )
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):
@@ -116,17 +118,17 @@ def advise(
     final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    runner = TrialRunner(comparable(model, dataset, settings), control=control)
+    runner = TrialRunner(prepare_shared(model, dataset, settings), control=control)
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(dataset)
     steps.where = lambda: runner.executor.where
     with closing(steps), training_on(ray, runner):
         if folder is not None:
-            request = {"goal": goal, "target": target_value, "batch_size": size, "repeats": repeats}
+            request = {"goal": goal, "target_value": target_value, "batch_size": size, "repeats": repeats}
             runner.store = Store(Path(folder), {"what": "advice", **request, **runner.described()})
-        setting = Config("", model, {})
-        adviser = Adviser(runner, setting, goal, target_value, size, repeats, final_seeds, epochs, steps)
+        candidate = Candidate("", model, {})
+        adviser = Adviser(runner, candidate, goal, target_value, size, repeats, final_seeds, epochs, steps)
         adviser.advise()
         found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:

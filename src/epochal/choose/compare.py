@@ -18,17 +18,17 @@ import jax
 
 from epochal.choose import fairness
 from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, TrainingLength, score_trial
+from epochal.choose.fairness import EqualBudget, TrainingLength, score_trials
 from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import OnStep, Steps
+from epochal.choose.progress import OnStep, ProgressSteps
 from epochal.choose.race import race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.result_table import ComparisonState, concluded
 from epochal.choose.store import Store
-from epochal.choose.targets import check_target_value
+from epochal.choose.target_values import check_target_value
 from epochal.choose.timing import left_out, measure
-from epochal.choose.trial import Config, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, comparable, notes_of, training_on
+from epochal.choose.trial import Candidate, Job, Trial
+from epochal.choose.trial_runner import TrialRunner, notes_of, prepare_shared, training_on
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration
@@ -38,7 +38,7 @@ from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.plan import Plan
 from epochal.runs.studies import write_study
-from epochal.settings import COMPARED, Settings
+from epochal.settings import COMPARE_DEFAULTS, Settings
 from epochal.stopping import budgets
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control
@@ -49,7 +49,7 @@ ALGORITHM = 2  # of the search and the race: trainings of another one are not co
 
 
 @takes_options(
-    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARED, several=AXES
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARE_DEFAULTS, several=AXES
 )
 def compare(
     model: Any,
@@ -57,7 +57,7 @@ def compare(
     y: Any = None,
     *,
     sample_weight: Any = None,
-    at: str = "epochs",
+    budget: str = "epochs",
     target: str | None = None,
     target_value: float | None = None,
     margin: float | None = None,
@@ -75,7 +75,8 @@ def compare(
     batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
     1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
 
-    A setting is judged by the best value of its monitored metric. Settings that are equal in epochs are read
+    A setting is judged by its monitored metric, in each repeat at the moment that the other repeats choose:
+    at its own best one, the curve that jumps most would look best. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.
 
@@ -84,8 +85,8 @@ def compare(
         data: what `fit` takes; needs validation samples.
         y: what `fit` takes.
         sample_weight: what `fit` takes.
-        at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
-            "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
+        budget: what all settings get alike: "epochs", "samples", "updates" or "seconds", with an amount such
+            as "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the column of the targets, if not in `y`.
         target_value: the value of the monitored metric that counts as reached. By default each repeat has its
             own: 90 % of the way from the baseline to the best value that any setting reached there.
@@ -116,7 +117,7 @@ def compare(
     ('batch 8', [45, 3])
     """
     control = control or Control()
-    steps = Steps(watch, progress, control)
+    steps = ProgressSteps(watch, progress, control)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
     y = y_or_target(y, target)
@@ -128,7 +129,7 @@ def compare(
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
-    equal = fairness.parse_at(at)
+    equal = fairness.parse_budget(budget)
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
@@ -154,14 +155,14 @@ def _settle(
     axes: Mapping[str, Axis],
     common: Mapping[str, Any],
     data: Any,
-    at: EqualBudget,
+    budget: EqualBudget,
     chosen_sizes: bool,
     control: Control,
 ) -> tuple[TrialRunner, list[Entry], dict[str, Plan], int, list[str]]:
     """All refusals, and what needs no training: settings with their plans, repeats, notes."""
-    axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
+    axes = {**axes, "epochs": _epochs(axes["epochs"], budget)}
     first = {name: axis.values[0][1] for name, axis in axes.items()}
-    repeats = Settings(repeats=common.get("repeats", COMPARED["repeats"])).repeats
+    repeats = Settings(repeats=common.get("repeats", COMPARE_DEFAULTS["repeats"])).repeats
     tuned = any(rate == TUNE for _, rate in axes["learning_rate"].values) and any(
         isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values
     )
@@ -177,41 +178,41 @@ def _settle(
         )
     if base.stop is not None and budgets(base.stop):
         raise Refusal(
-            "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
-            'use `at="2s"` or `at="1000updates"`.'
+            "stop must not hold a Budget in a comparison, where budget= says how far each setting trains; "
+            'use `budget="2s"` or `budget="1000updates"`.'
         )
-    shared_by_all = comparable(first["model"], data, replace(base, optimizer=first["optimizer"]))
+    shared_by_all = prepare_shared(first["model"], data, replace(base, optimizer=first["optimizer"]))
     runner = TrialRunner(shared_by_all, control=control)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
     return runner, grid, plans, repeats, notes
 
 
-def _epochs(axis: Axis, at: EqualBudget) -> Axis:
-    if at.unit != "epochs" and axis.varies:
+def _epochs(axis: Axis, budget: EqualBudget) -> Axis:
+    if budget.unit != "epochs" and axis.varies:
         raise Refusal(
-            f"`epochs` must be one number where settings are equal in {at.unit}; "
-            f'got {len(axis.values)} values. Use `at="epochs"`.'
+            f"`epochs` must be one number where settings are equal in {budget.unit}; "
+            f'got {len(axis.values)} values. Use `budget="epochs"`.'
         )
-    if at.unit == "epochs" and at.amount is not None:
-        wanted = int(at.amount)
-        if any(value not in (wanted, COMPARED["epochs"]) for _, value in axis.values):
+    if budget.unit == "epochs" and budget.amount is not None:
+        wanted = int(budget.amount)
+        if any(value not in (wanted, COMPARE_DEFAULTS["epochs"]) for _, value in axis.values):
             raise Refusal(
-                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
+                f'`budget="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one.'
             )
         return Axis("epochs", (("", wanted),))
     return axis
 
 
-def _named(entry: Entry, purpose: str) -> Config:
+def _named(entry: Entry, purpose: str) -> Candidate:
     """The setting under another name: under its own it has its rate, which may not be known yet."""
-    return entry.setting.with_(f"{entry.name} | {purpose}")
+    return entry.candidate.with_(f"{entry.name} | {purpose}")
 
 
 @dataclass(kw_only=True)
 class _Race(ComparisonState):
     equal: EqualBudget
-    steps: Steps
+    steps: ProgressSteps
     margin: float | None
 
     def request(self) -> dict[str, Any]:
@@ -221,14 +222,14 @@ class _Race(ComparisonState):
             "algorithm": ALGORITHM,
             "epochal": VERSION,
             "data": self.runner.base.dataset.fingerprint,
-            "at": [self.equal.unit, self.equal.amount],
-            "target": self.target,
+            "budget": [self.equal.unit, self.equal.amount],
+            "target_value": self.target_value,
             "margin": self.margin,
             "repeats": self.repeats,
             "common": {name: as_json(value) for name, value in sorted(self.common.items())},
             "settings": {
-                entry.name: {name: as_json(value) for name, value in entry.setting.changes.items()}
-                | {"model": as_json(entry.setting.model), "tuned": entry.tuned}
+                entry.name: {name: as_json(value) for name, value in entry.candidate.changes.items()}
+                | {"model": as_json(entry.candidate.model), "tuned": entry.tuned}
                 | {"program": program_digest(self.runner.prepared(_named(entry, "plan")))}
                 for entry in self.entries
             },
@@ -237,10 +238,10 @@ class _Race(ComparisonState):
     def measure(self) -> None:
         """Time an update of each model and optimizer at each batch size, and see how far settings train."""
         phase = "measuring the time of an update"
-        timed: dict[tuple[str, int], Config] = {}
+        timed: dict[tuple[str, int], Candidate] = {}
         for entry in self.entries:
             family, size = self._timed_as(entry)
-            timed.setdefault((family, size), entry.setting.with_(f"time of an update | {family} | {size}"))
+            timed.setdefault((family, size), entry.candidate.with_(f"time of an update | {family} | {size}"))
         for key, reason in left_out(self.runner, timed).items():
             del timed[key]
             self.entries = [one for one in self.entries if self._timed_as(one) != key]
@@ -251,9 +252,9 @@ class _Race(ComparisonState):
         done = 0
         for family in dict.fromkeys(family for family, _ in timed):
             self.steps.say(phase, done, len(timed))
-            settings = [one for (own, _), one in timed.items() if own == family]
-            self.timing[family] = measure(self.runner, settings)
-            done += len(settings)
+            candidates = [one for (own, _), one in timed.items() if own == family]
+            self.timing[family] = measure(self.runner, candidates)
+            done += len(candidates)
         self.steps.say(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
         amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
@@ -261,7 +262,9 @@ class _Race(ComparisonState):
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
         self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.at = fairness.at_in_words(self.equal, amount, [plan.epochs for plan in self.plans.values()])
+        self.budget = fairness.budget_in_words(
+            self.equal, amount, [plan.epochs for plan in self.plans.values()]
+        )
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""
@@ -295,7 +298,7 @@ class _Race(ComparisonState):
         )
         for entry in self.entries:
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
-            self.settings[entry.name] = entry.setting.with_(**rate)
+            self.candidates[entry.name] = entry.candidate.with_(**rate)
 
     def run(self) -> None:
         """Train the repeats in rounds, and give up the settings that are clearly behind."""
@@ -314,27 +317,31 @@ class _Race(ComparisonState):
         # Where all validate on the same samples, these tell how much others would differ.
         scored = "best" if self.runner.base.same_validation else ""
         jobs = [
-            Job(self.settings[name], repeat, length.updates, length.eval_interval, score_parameters=scored)
+            Job(self.candidates[name], repeat, length.updates, length.eval_interval, scored_parameters=scored)
             for repeat in range(done, look)
             for name, length in self.lengths.items()
             if name in live
         ]
         for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-            self.trials[trial.setting_name].append(trial)
+            self.trials[trial.candidate_name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [score_trial(trial, self.column, self.lengths[name]).value for trial in self.trials[name]]
+            name: [one.value for one in score_trials(self.trials[name], self.column, self.lengths[name])]
             for name in live
         }
 
-    def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], words: str) -> list[float]:
-        trials = self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
-        found = {(trial.setting_name, trial.repeat): trial for trial in trials}
-        scores = (
-            score_trial(found[job.setting.name, job.repeat], self.column, length) for job, length in wanted
-        )
-        return [score.value for score in scores]
+    def _values(
+        self, wanted: Sequence[tuple[Job, TrainingLength]], words: str
+    ) -> dict[str, dict[int, float]]:
+        for trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}"):
+            self.tuning.setdefault(trial.candidate_name, []).append(trial)
+        found = {}
+        for name, length in {job.candidate.name: length for job, length in wanted}.items():
+            trials = sorted(self.tuning[name], key=lambda trial: trial.repeat)
+            scores = score_trials(trials, self.column, length)
+            found[name] = {trial.repeat: one.value for trial, one in zip(trials, scores, strict=True)}
+        return found
 
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[Trial]:
         self.steps.say(phase, 0, len(jobs))

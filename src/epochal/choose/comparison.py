@@ -11,7 +11,7 @@ from epochal.choose.grid import as_json
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.hooks import hook
 from epochal.common.text import counted, duration
@@ -56,22 +56,23 @@ class Tuned:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One setting of a comparison.
+    """A setting of a comparison, with its results.
 
     name            what it is called, such as "batch 32".
     axes            the values that make it differ, by option: {"batch_size": 32, "optimizer": "adam"}.
     batch_size      samples of an update; `regime` is "batch", "stochastic" or "mini-batch".
     learning_rate   None for an Optax object, which has its own.
     repeats         how many were trained.
-    quality         the monitored metric at its best epoch, over repeats (NaN for those that broke).
+    quality         the monitored metric over repeats, in each at the epoch that the others choose (NaN for
+                    those that broke); its interval is one for new rows.
     metrics         the other columns at that epoch, such as "validation.accuracy".
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
-    effort          updates until the target was reached, over repeats; None without a target.
+    updates_to_target   until the target was reached, over repeats; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
-    broken          repeats whose loss was not finite.
+    diverged        repeats whose loss was not finite.
     difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
                     None for the best one itself.
     dropped         why it was given up early, or None.
@@ -93,9 +94,9 @@ class Row:
     samples: int
     update_seconds: float
     seconds: float
-    effort: Effort | None
+    updates_to_target: ExpectedRunningTime | None
     noise: float
-    broken: int
+    diverged: int
     difference: PairedDifference | None
     dropped: Dropped | None
     tuned: Tuned | None
@@ -117,7 +118,7 @@ class Comparison:
 
     answer      the answer in one sentence.
     column      the monitored metric, such as "validation.loss"; `higher_is_better` its direction.
-    at          at what all settings are equal, in words: "50 epochs each".
+    budget      what each setting gets, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
     recommended the name of the setting to use: the fastest of those that are about as good as the best; None
                 where no loss was finite.
@@ -126,9 +127,9 @@ class Comparison:
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
-    unbeaten    the baseline, if no setting is shown to be better than that; else None.
-    target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
-                was set.
+    baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
+    target_value   the value of the monitored metric that counts as reached, or None; `target_words` tells how
+                it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical_batch_size_ci95  95 % interval, (low, high); None without a fit.
     regimes     the three regimes side by side.
@@ -145,15 +146,15 @@ class Comparison:
     answer: str
     column: str
     higher_is_better: bool
-    at: str
+    budget: str
     rows: tuple[Row, ...]
     recommended: str | None
     same: tuple[str, ...]
     best: str
     tied: tuple[str, ...]
     margin: float
-    unbeaten: float | None
-    target: float | None
+    baseline_not_beaten: float | None
+    target_value: float | None
     target_words: str
     hyperbola: Hyperbola | None
     critical_batch_size_ci95: tuple[float, float] | None
@@ -203,7 +204,7 @@ class Comparison:
         return self.summary()
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
+        return f"<Comparison of {len(self.rows)} settings at {self.budget}: {self.answer}>"
 
     def _repr_html_(self) -> str:
         return hook("comparison_html")(self)
@@ -262,10 +263,10 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         **{
             name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")
         },
-        "updates_to_target": None if row.effort is None else row.effort.expected,
-        "reached_target": None if row.effort is None else row.effort.reached,
+        "updates_to_target": None if row.updates_to_target is None else row.updates_to_target.expected,
+        "reached_target": None if row.updates_to_target is None else row.updates_to_target.reached,
         "noise": row.noise,
-        "broken": row.broken,
+        "diverged": row.diverged,
         "difference": None if row.difference is None else row.difference.mean,
         "p_adjusted": None if row.difference is None else row.difference.p_adjusted,
         "tied": tied,

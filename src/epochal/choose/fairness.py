@@ -16,7 +16,7 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
-from epochal.curves.statistics import Ints
+from epochal.curves.statistics import Ints, epochs_of_others
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -48,29 +48,29 @@ _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
 """A number; commas set off thousands and nothing else."""
 
 
-def parse_at(at: str) -> EqualBudget:
+def parse_budget(budget: str) -> EqualBudget:
     """Read "epochs", "50epochs", "100000 samples", "2000updates", "2s".
 
-    >>> parse_at("epochs"), parse_at("2.5s")
+    >>> parse_budget("epochs"), parse_budget("2.5s")
     (EqualBudget(unit='epochs', amount=None), EqualBudget(unit='seconds', amount=2.5))
     """
-    match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(at))
+    match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(budget))
     unit = "" if match is None else _UNITS.get(match[2], match[2])
     if match is None or unit not in ("epochs", "samples", "updates", "seconds"):
         raise Refusal(
-            "`at` must be epochs, samples, updates or seconds, with a number before it or without, "
-            f'such as "50epochs" or "2s"; got "{at}".'
+            "`budget` must be epochs, samples, updates or seconds, with a number before it or without, "
+            f'such as "50epochs" or "2s"; got "{budget}".'
         )
     if not match[1]:
         return EqualBudget(unit, None)
     amount = float(re.sub("[,_]", "", match[1]))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
-        raise Refusal(f'`at` must have an amount that is {bound}; got "{at}".')
+        raise Refusal(f'`budget` must have an amount that is {bound}; got "{budget}".')
     return EqualBudget(unit, amount)
 
 
-def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> float:
+def amount_of(budget: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> float:
     """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
 
     `plan` is any on the training samples, with the requested epochs; `seconds` is the time of an update.
@@ -78,20 +78,20 @@ def amount_of(at: EqualBudget, plan: Plan, seconds: Callable[[int], float]) -> f
     >>> amount_of(EqualBudget("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
     70.0
     """
-    if at.amount is not None:
-        return at.amount
-    if at.unit == "epochs":
+    if budget.amount is not None:
+        return budget.amount
+    if budget.unit == "epochs":
         return float(plan.epochs)
     reference = plan.with_(batch_size=min(REFERENCE, plan.positions_per_epoch))
-    if at.unit == "samples":
+    if budget.unit == "samples":
         return float(reference.samples_after(reference.updates))
-    if at.unit == "updates":
+    if budget.unit == "updates":
         return float(reference.updates)
     return float(f"{reference.updates * seconds(int(reference.batch_size)):.2g}")
 
 
 def lengths(
-    at: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
+    budget: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
 ) -> dict[str, TrainingLength]:
     """How far each setting trains and where it is judged.
 
@@ -102,18 +102,18 @@ def lengths(
     >>> found["8"].updates, found["8"].eval_interval, found["full"].updates, found["full"].eval_interval
     (80, 2, 10, 1)
     """
-    if at.unit == "epochs":
+    if budget.unit == "epochs":
         stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
         return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
-    if at.unit == "updates":
+    if budget.unit == "updates":
         updates = dict.fromkeys(plans, int(amount))
-    elif at.unit == "samples":
+    elif budget.unit == "samples":
         updates = {name: _updates_for(plan, amount) for name, plan in plans.items()}
     else:
         updates = {name: max(1, round(amount / seconds[name])) for name in plans}
     for name, many in updates.items():
         if many >= 2**31:
-            raise Refusal(f"`at` must need fewer than 2^31 updates of each setting; {name} needs {many:,}.")
+            raise Refusal(f"`budget` must mean fewer than 2^31 updates of a setting; {name} needs {many:,}.")
     count = min(EVALUATION_POINTS, *updates.values())
     return {name: _spread(total, count) for name, total in updates.items()}
 
@@ -159,19 +159,19 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     return epoch + share, long.samples_after(long.first_update(epoch) + index)
 
 
-def at_in_words(at: EqualBudget, amount: float, epochs: Sequence[int]) -> str:
+def budget_in_words(budget: EqualBudget, amount: float, epochs: Sequence[int]) -> str:
     """In what settings are equal, in words.
 
-    >>> at_in_words(EqualBudget("updates", None), 70.0, [10])
+    >>> budget_in_words(EqualBudget("updates", None), 70.0, [10])
     '70 updates each, as many as batch size 32 makes in 10 epochs'
     """
-    if at.unit == "epochs":
+    if budget.unit == "epochs":
         same = len(set(epochs)) == 1
-        return f"{_counted(epochs[0], at.unit)} each" if same else "its own epochs each"
-    words = f"{_counted(amount, at.unit)} each"
-    if at.unit == "seconds":
+        return f"{_counted(epochs[0], budget.unit)} each" if same else "its own epochs each"
+    words = f"{_counted(amount, budget.unit)} each"
+    if budget.unit == "seconds":
         words += " of training, by the measured time of an update"
-    if at.amount is None:
+    if budget.amount is None:
         words += f", as many as batch size {REFERENCE} makes in {_counted(epochs[0], 'epochs')}"
     return words
 
@@ -186,28 +186,41 @@ FEWEST_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 @dataclass(frozen=True)
 class TrialScore:
-    """One training at its best evaluation point; all NaN if it broke."""
+    """One training at the evaluation point where it is judged; all NaN if it broke."""
 
     value: float
     epoch: float
     metrics: dict[str, float]
 
 
-def score_trial(trial: Trial, column: str, length: TrainingLength) -> TrialScore:
-    """The best of the start and the evaluation points, each read at the evaluation nearest to it.
+def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -> list[TrialScore]:
+    """The trainings of one setting, each at the evaluation point that the others choose.
 
-    All settings have as many evaluation points, so one that is evaluated more often has no advantage.
+    At its own best one a training looks the better, the more its curve jumps. One alone is read where its
+    smoothed curve is best. The points are the start and the evaluation points, each read at the evaluation
+    nearest to it: all settings have as many, so one that is evaluated more often has no advantage.
     """
-    others = [name for name in trial.curves.names if name != column and not name.startswith("train.running")]
-    rows = at_points(trial.curves, length)
-    values = trial.curves.columns[column][rows]
-    known = np.isfinite(values)
-    if trial.broken or not known.any():
-        return TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan))
     sign = -1.0 if higher_is_better(column) else 1.0
-    row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
-    figures = {name: float(trial.curves.columns[name][row]) for name in others}
-    return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
+    rows = [at_points(trial.curves, length) for trial in trials]
+    values = np.full((len(trials), max(map(len, rows), default=0)), np.nan)
+    for trial, own, line in zip(trials, rows, values, strict=True):
+        if not trial.diverged:
+            line[: len(own)] = sign * trial.curves.columns[column][own]
+    values[~np.isfinite(values)] = np.nan
+    sound = np.isfinite(values).any(axis=1)
+    chosen = dict(zip(np.flatnonzero(sound), epochs_of_others(values[sound]), strict=True))
+    names = dict.fromkeys(name for trial in trials for name in trial.curves.names)
+    others = [name for name in names if name != column and not name.startswith("train.running")]
+    scores = []
+    for at, (trial, own) in enumerate(zip(trials, rows, strict=True)):
+        if at in chosen:
+            row = own[chosen[at]]
+            metrics = {name: float(trial.curves.columns[name][row]) for name in others}
+            value, epoch = float(trial.curves.columns[column][row]), float(trial.curves.epoch[row])
+            scores.append(TrialScore(value, epoch, metrics))
+        else:
+            scores.append(TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan)))
+    return scores
 
 
 def at_points(curves: Curves, length: TrainingLength) -> Ints:
@@ -234,6 +247,6 @@ def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> floa
     for trial in trials:
         values = trial.curves.columns[column][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
-        if not trial.broken and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
+        if not trial.diverged and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))
     return float(np.median(found)) if found else math.nan

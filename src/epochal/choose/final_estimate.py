@@ -17,7 +17,7 @@ from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-from epochal.curves.statistics import Floats, Ints
+from epochal.curves.statistics import Floats, Ints, epochs_of_others
 from epochal.runs.metrics import sample_size
 
 
@@ -38,6 +38,8 @@ class Criteria:
     baseline_influences: Floats | None = None  # what each block of these adds to the baseline
     # how many of these have each class; those predicted as it, which are not known, as many
     counts: tuple[Ints, ...] = ()
+    one_class: bool = False  # whether the validation samples of a repeat are all of one class: then nothing
+    # that is measured on them shows that anything was learned
 
     @property
     def sign(self) -> float:
@@ -83,14 +85,14 @@ class FinalEstimate:
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property
-    def broken(self) -> int:
+    def diverged(self) -> int:
         """Seeds whose loss did not stay finite."""
         return int((~np.isfinite(self.values)).sum()) + self.further[1]
 
     @property
     def failures(self) -> int:
         """Seeds that broke or ended worse than the baseline."""
-        return self.broken + int((self.improvements < 0).sum()) + self.further[2]
+        return self.diverged + int((self.improvements < 0).sum()) + self.further[2]
 
     @property
     def looked_at(self) -> int:
@@ -99,7 +101,7 @@ class FinalEstimate:
 
     def with_further(self, other: FinalEstimate) -> FinalEstimate:
         """The same, with the failures of further seeds."""
-        return replace(self, further=(len(other.values), other.broken, int((other.improvements < 0).sum())))
+        return replace(self, further=(len(other.values), other.diverged, int((other.improvements < 0).sum())))
 
     @property
     def improvements(self) -> Floats:
@@ -115,7 +117,7 @@ class FinalEstimate:
         both, and the share says more than the difference. Where no baseline is known, nothing can be said
         against it, which the answer says first.
         """
-        if self.broken:
+        if self.diverged or self.criteria.one_class:
             return False
         if not self.baseline_known:
             return True
@@ -185,20 +187,6 @@ class FinalEstimate:
         return all(ends is not None and ends[0] <= 0 <= ends[1] for ends in intervals)
 
 
-def epochs_of_others(values: Floats) -> Ints:
-    """For each repeat, the row at which the others are best on average; what is lower is better.
-
-    A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
-    choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
-
-    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
-    array([2, 1, 1])
-    """
-    rest = values if len(values) == 1 else values.sum(axis=0) - values
-    # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
-    return np.argmin(rest, axis=1)
-
-
 FEWER = 0.75
 """Fewer epochs than the defaults are advised where they are at most this share: which of
 the last epochs is best is luck, and other seeds do a little worse with fewer."""
@@ -224,7 +212,9 @@ def final_of(
     sound = {
         repeat: trial
         for repeat, trial in ordered.items()
-        if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[criteria.column]).all()
+        if not trial.diverged
+        and len(trial.curves)
+        and np.isfinite(trial.curves.columns[criteria.column]).all()
     }
     trained = epochs
     rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
@@ -259,7 +249,7 @@ def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
 
     Where even the steadiest one broke there is none.
     """
-    whole = [one for one in finals if not one.broken]
+    whole = [one for one in finals if not one.diverged]
     return min(whole, key=lambda one: one.failures, default=None)
 
 

@@ -15,19 +15,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from epochal.choose.trial import Config, short_text
+from epochal.choose.trial import Candidate, short_text
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
 from epochal.plan.sizes import Full
-from epochal.settings import COMPARED, DECLARED, Settings
-from epochal.settings.kinds import plain_number
+from epochal.settings import COMPARE_DEFAULTS, DECLARED, Settings
+from epochal.settings.value_kinds import plain_number
 from epochal.training.signatures import settings_of
 
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
-TUNE = COMPARED["learning_rate"]  # the learning rate of a setting whose rate is searched
+TUNE = COMPARE_DEFAULTS["learning_rate"]  # the learning rate of a setting whose rate is searched
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One setting of the grid."""
+    """A candidate of a comparison, not trained yet, with what tells it from the others of the grid."""
 
-    setting: Config  # as the runner takes it; without a learning rate where that is to be tuned
+    candidate: Candidate  # as the runner takes it; without a learning rate where that is to be tuned
     axes: Mapping[str, Any]  # the values that make it differ, by option, as JSON holds them
     family: tuple[str, str]  # (model, optimizer) in words, "" for what does not vary
     tuned: bool  # whether its rate is to be searched
@@ -55,7 +55,7 @@ class Entry:
     @property
     def name(self) -> str:
         """What the setting is called."""
-        return self.setting.name
+        return self.candidate.name
 
 
 def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], dict[str, Any]]:
@@ -74,7 +74,7 @@ def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], di
             "alike; leave them out."
         )
     usual = Settings()
-    given = {**COMPARED, **options, "model": model}
+    given = {**COMPARE_DEFAULTS, **options, "model": model}
     if "repeats" not in options:
         del given["repeats"]
     axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in AXES}
@@ -128,7 +128,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
                 samples if values["batch_size"] == "full" else values["batch_size"]
             )
         family = tuple(words[key] if axes[key].varies else "" for key in ("model", "optimizer"))
-        entry = Entry(Config(name, model, changes), shown_axes, (family[0], family[1]), tuned)
+        entry = Entry(Candidate(name, model, changes), shown_axes, (family[0], family[1]), tuned)
         found.setdefault(name, entry)
     if fixed_rates:
         notes.append(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.reached import resampled_ci95, written, written_range
+from epochal.choose.time_to_target import format_amount, format_amount_range, resampled_ci95
 from epochal.curves.statistics import ALPHA, Bools, Floats, t_quantile
 from epochal.errors import Refusal
 
@@ -239,15 +239,15 @@ class Hyperbola:
         return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
 
     def __str__(self) -> str:
-        interval = f"95 % interval {written_range(*self.critical_batch_size_ci95)}"
+        interval = f"95 % interval {format_amount_range(*self.critical_batch_size_ci95)}"
         if not self.estimated:
             return f"critical batch size could not be estimated ({interval})"
         fewest = []
         if self.minimal_steps > 0:
-            fewest.append(f"fewest updates {written(self.minimal_steps)}")
+            fewest.append(f"fewest updates {format_amount(self.minimal_steps)}")
         if self.minimal_samples > 0:
-            fewest.append(f"fewest samples {written(self.minimal_samples)}")
-        critical = written(self.critical_batch_size)
+            fewest.append(f"fewest samples {format_amount(self.minimal_samples)}")
+        critical = format_amount(self.critical_batch_size)
         if math.isinf(self.critical_batch_size) or self.critical_batch_size == 0:
             critical = f"{'above' if self.critical_batch_size else 'below'} the sizes tried"
         return f"critical batch size {critical} ({interval}); {', '.join(fewest)}"
@@ -288,8 +288,8 @@ def bootstrap_hyperbola(
 
     Repeat i had the same seed at every batch size, so rows are drawn, not points: what a seed does to a whole
     row is kept together. With one repeat there is nothing to resample, and the profile's intervals stay. See
-    `epochal.choose.reached.resampled_ci95` for the percentiles. `steps` are updates to the target, or those
-    spent where it was not `reached`; both have shape (repeats, sizes).
+    `epochal.choose.time_to_target.resampled_ci95` for the percentiles. `steps` are updates to the target, or
+    those spent where it was not `reached`; both have shape (repeats, sizes).
 
     >>> steps = [[520, 136, 41, 17.6, 12], [500, 133, 42, 18, 11.9], [512, 137, 40, 17.9, 12.1]]
     >>> curve = bootstrap_hyperbola([1, 4, 16, 64, 256], steps)

@@ -141,7 +141,7 @@ class PairedDifference:
 
     def _ends(self, sign: float = 1.0) -> str:
         low, high = sorted(sign * end for end in self.interval or (math.nan, math.nan))
-        return f"{self.differences.written(low)} to {self.differences.written(high)}"
+        return f"{self.differences.format_value(low)} to {self.differences.format_value(high)}"
 
     def _undetected(self) -> str:
         asides = [counted(self.pairs, "repeat")]
@@ -149,7 +149,9 @@ class PairedDifference:
             asides.append(f"at least {FEWEST_PAIRS} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
             needed = f"{self.needed:,}" if self.needed else f"more than {paired.MOST_REPEATS:,}"
-            asides.append(f"a difference of {self.differences.written(abs(self.mean))} would need {needed}")
+            asides.append(
+                f"a difference of {self.differences.format_value(abs(self.mean))} would need {needed}"
+            )
         asides += [
             f"{name} gave no finite value in {missing} of them"
             for name, missing in zip((self.a, self.b), self.unfinished, strict=True)
@@ -168,7 +170,7 @@ class PairedDifference:
             named = zip((better, worse), missing, strict=True)
             lost = [f"{name} gave no finite value in {count}" for name, count in named if count]
             return f"{ahead} {wins} ({', '.join(lost)})"
-        by = self.differences.written(abs(self.mean))
+        by = self.differences.format_value(abs(self.mean))
         interval = f"{confidence(self.alpha)} interval {self._ends(1.0 if first else -1.0)}"
         return f"{ahead} by {by} ({interval}), {wins}"
 

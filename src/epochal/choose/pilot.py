@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.moments import NoiseScale
-from epochal.choose.noise import NoiseOverTraining, during, over_training
+from epochal.choose.noise_measurement import NoiseOverTraining, during, over_training
+from epochal.choose.noise_scale import NoiseScale
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
@@ -109,7 +109,7 @@ def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence
         points = [Point(batch_size, one) for one in tried]
         new = [point for point in points if point not in trials]
         jobs = [
-            (point, Job(search.setting_of(point), repeat, updates, search.eval_interval(batch_size)))
+            (point, Job(search.candidate_of(point), repeat, updates, search.eval_interval(batch_size)))
             for repeat in repeats
             for point in new
         ]
@@ -176,10 +176,10 @@ def lowest_tied(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]
 
 def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[int]) -> NoiseOverTraining:
     """The gradient noise scale along trainings of a point, over its first `updates` updates."""
-    runner, setting = search.runner, search.setting_of(point)
+    runner, candidate = search.runner, search.candidate_of(point)
     looked = []
     for repeat in repeats:
-        job = Job(setting, repeat, updates, search.eval_interval(point.batch_size))
+        job = Job(candidate, repeat, updates, search.eval_interval(point.batch_size))
         stack = runner.stack([job], fixed_updates_per_call=max(1, updates // NOISE_LOOKS))
         found: list[NoiseScale] = []
         while not stack.done:

@@ -21,7 +21,7 @@ RATE_SECONDS = 10.0  # the time over which the rate of trainings is measured
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressStep:
     """A sign of life of a comparison or an advice, after each training."""
 
     phase: str  # what is being done, such as "tuning the learning rate"
@@ -32,7 +32,7 @@ class Step:
     where: str = ""  # how many workers train on how many nodes, if not this process does
 
 
-OnStep = Callable[[Step], None]
+OnStep = Callable[[ProgressStep], None]
 
 
 class Pace:
@@ -40,11 +40,11 @@ class Pace:
 
     def __init__(self, control: Control | None = None) -> None:
         self.control = control
-        self.step: Step | None = None
+        self.step: ProgressStep | None = None
         self._rate = Rate(RATE_SECONDS)
         self._begin = time.monotonic()
 
-    def take(self, step: Step) -> None:
+    def take(self, step: ProgressStep) -> None:
         """Take one step."""
         if self.step is None or step.phase != self.step.phase or step.done < self.step.done:
             self._rate = Rate(RATE_SECONDS)
@@ -100,7 +100,7 @@ def _rate(pace: float) -> str:
     return f"{pace:.3g}/s" if pace < 100 else f"{thousands(pace)}/s"
 
 
-class Steps:
+class ProgressSteps:
     """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
 
     `progress` says whether it is shown, as in `fit`; by default where nothing else watches.
@@ -121,7 +121,7 @@ class Steps:
 
     def say(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
         """Make a step, show it, and hand it on to who watches."""
-        step = Step(phase, done, total, self.seconds, words, self.where())
+        step = ProgressStep(phase, done, total, self.seconds, words, self.where())
         if self._display is not None:
             self._pace.take(step)
             self._display.show(self._pace)

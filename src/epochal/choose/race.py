@@ -180,7 +180,7 @@ def clearly_worse(
         most = min(max(sure, len(running) // 2), len(running) - 1)
         corrected = f"corrected for {counted(len(running), 'setting')} and all looks"
         for found in behind[:most]:
-            by = f"by {found.differences.written(found.mean)}"
+            by = f"by {found.differences.format_value(found.mean)}"
             if any(found.unfinished):
                 by = f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
             reason = f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"

@@ -68,9 +68,9 @@ class _Search:
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
         """Trainings at those rates."""
         named = {rate: f"{self.entry.name} | tuning at {rate:.9g}" for rate in rates}
-        settings = {rate: self.entry.setting.with_(named[rate], learning_rate=rate) for rate in rates}
+        candidates = {rate: self.entry.candidate.with_(named[rate], learning_rate=rate) for rate in rates}
         return [
-            (rate, Job(settings[rate], repeat, self.length.updates, self.length.eval_interval))
+            (rate, Job(candidates[rate], repeat, self.length.updates, self.length.eval_interval))
             for rate in rates
             for repeat in repeats
         ]
@@ -166,18 +166,19 @@ def tune(
     batch_sizes: Mapping[str, int],
     lengths: Mapping[str, TrainingLength],
     repeats: Sequence[int],
-    train: Callable[[Sequence[tuple[Job, TrainingLength]], str], list[float]],
+    train: Callable[[Sequence[tuple[Job, TrainingLength]], str], Mapping[str, Mapping[int, float]]],
     higher_is_better: bool,
 ) -> dict[str, Tuned]:
     """Find the rate of each setting; the trainings of one wave go out together.
 
-    `train` trains jobs and gives what each is judged by, NaN where it broke.
+    `train` trains jobs and gives what each of their candidates is judged by in all its repeats so far, NaN
+    where it broke.
     """
     sign = -1.0 if higher_is_better else 1.0
     searches = [
         _Search(
             entry,
-            first_guess(entry.setting.changes["optimizer"], batch_sizes[entry.name]),
+            first_guess(entry.candidate.changes["optimizer"], batch_sizes[entry.name]),
             lengths[entry.name],
             repeats,
         )
@@ -186,10 +187,12 @@ def tune(
 
     def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], words: str) -> None:
         jobs = [(search, rate, job) for search, rates in wanted for rate, job in search.jobs(rates, on)]
-        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else []
-        for (search, rate, job), value in zip(jobs, values, strict=True):
-            loss = sign * value if math.isfinite(value) else math.inf
-            search.found.setdefault(rate, {})[job.repeat] = loss
+        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else {}
+        for search, rate, job in jobs:
+            search.found[rate] = {
+                repeat: sign * value if math.isfinite(value) else math.inf
+                for repeat, value in values[job.candidate.name].items()
+            }
 
     first, rest = repeats[:1], repeats[1:]
     powers = [FACTOR**power for power in (-2, -1, 0, 1, 2)]

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
-from epochal.choose.confirm import LATE, criteria_of
-from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trial, seen_after
-from epochal.choose.final_estimate import final_of
+from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trials, seen_after
+from epochal.choose.final_estimate import Criteria, final_of
+from epochal.choose.final_step import LATE, criteria_of
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.race import RaceResult
-from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.recommend import lucky, recommended
 from epochal.choose.search import Point
 from epochal.choose.sentences import answer, join_names, too_few
-from epochal.choose.targets import baselines, reached_in, targets
+from epochal.choose.target_values import baselines, reached_in, target_values
+from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
 from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Config, Trial
+from epochal.choose.trial import Candidate, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.common.text import counted
@@ -52,15 +52,16 @@ class ComparisonState:
     repeats: int
     notes: list[str]
     common: Mapping[str, Any]
-    target: float | None
-    at: str = ""
-    settings: dict[str, Config] = field(default_factory=dict)
+    target_value: float | None
+    budget: str = ""
+    candidates: dict[str, Candidate] = field(default_factory=dict)
     lengths: dict[str, TrainingLength] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     tuned: dict[str, Tuned] = field(default_factory=dict)
     timing: dict[str, TimingCurve] = field(default_factory=dict)
     update_seconds: dict[str, float] = field(default_factory=dict)
     updates: int = 0
+    tuning: dict[str, list[Trial]] = field(default_factory=dict)
     outcome: RaceResult = field(init=False)
 
     @property
@@ -73,19 +74,19 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
     column, higher = found.column, higher_is_better(found.column)
     judged = {
-        name: [score_trial(trial, column, found.lengths[name]) for trial in trials]
-        for name, trials in found.trials.items()
+        name: score_trials(trials, column, found.lengths[name]) for name, trials in found.trials.items()
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
     outcome = found.outcome
-    per_repeat, target_words = _targets(found, values)
+    per_repeat, target_words = _target_values(found, values)
     reached = {
         name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
     }
-    rows = [_row(found, entry, judged[entry.name]) for entry in found.entries]
+    criteria = criteria_of(found.runner)
+    rows = [_row(found, entry, judged[entry.name], criteria) for entry in found.entries]
     if per_repeat:
-        rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
+        rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
     same: tuple[str, ...] = ()
     if any(math.isfinite(row.quality.mean) for row in rows):
@@ -95,20 +96,20 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, ends)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
-    target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
+    target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
         answer="",
         column=column,
         higher_is_better=higher,
-        at=found.at,
+        budget=found.budget,
         rows=tuple(rows),
         recommended=chosen,
         same=same,
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
-        unbeaten=_unbeaten(found, outcome.best),
-        target=target,
+        baseline_not_beaten=_baseline_not_beaten(found, outcome.best, criteria),
+        target_value=target_value,
         target_words=target_words,
         hyperbola=hyperbola,
         critical_batch_size_ci95=None if hyperbola is None else hyperbola.critical_batch_size_ci95,
@@ -127,19 +128,24 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     return replace(comparison, answer=answer(comparison))
 
 
-def _reached(trial: Trial, column: str, target: float | None) -> Reached:
-    if target is None or not len(trial.curves):
+def _reached(trial: Trial, column: str, target_value: float | None) -> Reached:
+    if target_value is None or not len(trial.curves):
         return Reached(float(trial.updates), False)
-    return reached_in(trial, column, target, spent=max(trial.updates, 1))
+    return reached_in(trial, column, target_value, spent=max(trial.updates, 1))
 
 
-def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> Row:
+def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], criteria: Criteria) -> Row:
+    """The row of a setting; a rule may have ended its trainings before their full length."""
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
-    epochs, samples = seen_after(plan, length.updates)
+    made = [trial.updates for trial in trials if not trial.diverged] or [length.updates]
+    updates = round(float(np.mean(made)))
+    epochs, samples = seen_after(plan, updates)
 
     def summary(column: str, values: list[float]) -> Summary:
-        return summarize(values, bounds_of(column.partition(".")[2], found.runner.base.loss_name))
+        influences = [trial.influences.get(column, np.zeros(0)) for trial in trials]
+        bounds = bounds_of(column.partition(".")[2], found.runner.base.loss_name)
+        return criteria.summary(values, influences, bounds, column)
 
     others = judged[0].metrics
     return Row(
@@ -147,36 +153,36 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
         axes=entry.axes,
         batch_size=plan.segments[0][1],
         regime=plan.regime,
-        learning_rate=found.runner.prepared(found.settings[name]).spec.optimizer.learning_rate,
+        learning_rate=found.runner.prepared(found.candidates[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
         quality=summary(found.column, [one.value for one in judged]),
         metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
         best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
         epochs=epochs,
-        updates=length.updates,
+        updates=updates,
         samples=samples,
         update_seconds=found.update_seconds[name],
-        seconds=length.updates * found.update_seconds[name],
-        effort=None,
+        seconds=updates * found.update_seconds[name],
+        updates_to_target=None,
         noise=jitter(trials, found.column, length),
-        broken=sum(trial.broken for trial in trials),
+        diverged=sum(trial.diverged for trial in trials),
         difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
-        model=found.settings[name].model,
-        options=_options(found, name, epochs),
+        model=found.candidates[name].model,
+        options=_options(found, name),
     )
 
 
-def _options(found: ComparisonState, name: str, epochs: float) -> dict[str, Any]:
-    options = {**found.common, **found.settings[name].changes}
+def _options(found: ComparisonState, name: str) -> dict[str, Any]:
+    options = {**found.common, **found.candidates[name].changes}
     options.pop("repeats", None)
     updates = found.lengths[name].updates
     if updates == found.plans[name].updates:
         return options
     rule, given = Budget(updates=updates), options.get("stop")
     stop = rule if given is None else any_of(given, rule)
-    return {**options, "epochs": math.ceil(epochs), "stop": stop}
+    return {**options, "epochs": math.ceil(seen_after(found.plans[name], updates)[0]), "stop": stop}
 
 
 def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
@@ -190,10 +196,12 @@ def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher:
     return sorted(rows, key=key)
 
 
-def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
+def _target_values(
+    found: ComparisonState, values: Mapping[str, Sequence[float]]
+) -> tuple[dict[int, float], str]:
     """The target of each repeat, and how it was set."""
-    if found.target is not None:
-        return dict.fromkeys(range(found.repeats), float(found.target)), "given"
+    if found.target_value is not None:
+        return dict.fromkeys(range(found.repeats), float(found.target_value)), "given"
     sign = -1.0 if higher_is_better(found.column) else 1.0
     reached: dict[int, float] = {}
     for several in values.values():
@@ -207,24 +215,24 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
         else f"in each repeat {100 * (1 - TARGET_SHARE):.0f} % of the way from the baseline to the best "
         "value that any setting reached there"
     )
-    by_repeat = targets(reached, constant, TARGET_SHARE, higher_is_better(found.column))
+    by_repeat = target_values(reached, constant, TARGET_SHARE, higher_is_better(found.column))
     return by_repeat, words if reached else ""
 
 
-def _unbeaten(found: ComparisonState, best: str) -> float | None:
+def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) -> float | None:
     """The baseline, if the best setting is not significantly better on new rows, not only with new seeds.
 
     Each repeat is read at the evaluation that the others choose: its own best one is the luckiest.
     """
-    trials = {trial.repeat: trial for trial in found.trials[best] if not trial.broken}
+    trials = {trial.repeat: trial for trial in found.trials[best] if not trial.diverged}
     constant = baselines(found.runner, trials)
     if len(trials) < FEWEST_PAIRS or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
-    final = final_of(
-        point, found.lengths[best].updates, trials, constant, criteria_of(found.runner), kept=True
-    )
+    final = final_of(point, found.lengths[best].updates, trials, constant, criteria, kept=True)
     level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
+    if criteria.one_class:
+        return level
     return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
 
 
@@ -244,7 +252,10 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     if any(axis not in ("batch_size", "learning_rate") for row in rows for axis in row.axes):
         return None, ""
     sizes: dict[int, Row] = {}
-    for row in sorted(rows, key=lambda row: (-row.repeats, row.effort.expected if row.effort else math.inf)):
+    for row in sorted(
+        rows,
+        key=lambda row: (-row.repeats, row.updates_to_target.expected if row.updates_to_target else math.inf),
+    ):
         sizes.setdefault(row.batch_size, row)
     if len(sizes) < 3:
         return None, ""
@@ -259,7 +270,9 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             [[one.updates for one in line] for line in table],
             [[one.reached for one in line] for line in table],
         )
-        curve = _with_misfit(curve, used, [effort(column) for column in zip(*table, strict=True)])
+        curve = _with_misfit(
+            curve, used, [expected_running_time(column) for column in zip(*table, strict=True)]
+        )
     except Refusal as refusal:
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
@@ -273,14 +286,16 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     return curve, ""
 
 
-def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort]) -> Hyperbola:
+def _with_misfit(
+    curve: Hyperbola, used: Sequence[Row], running_times: Sequence[ExpectedRunningTime]
+) -> Hyperbola:
     """The curve with intervals that also cover how far the batch sizes lie from it.
 
     Resampled repeats only tell how sure the updates of each size are. That a rate was tuned a little too low
     at one size, or that no hyperbola fits, is in the scatter around the curve, which its profile covers.
     """
-    missed = [not math.isfinite(one.expected) for one in efforts]
-    steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
+    missed = [not math.isfinite(one.expected) for one in running_times]
+    steps = [one.low if miss else one.expected for one, miss in zip(running_times, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
     wider: dict[str, Any] = {}
     for name in ("steps_ci95", "samples_ci95", "critical_batch_size_ci95"):
@@ -298,14 +313,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [
-        f"{row.name}: the loss was not finite in {row.broken} of {counted(row.repeats, 'repeat')}."
+        f"{row.name}: the loss was not finite in {row.diverged} of {counted(row.repeats, 'repeat')}."
         for row in rows
-        if row.broken
+        if row.diverged
     ]
     notes += [
         f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
-        if row.dropped is None and not row.broken and row.best_epoch.mean >= LATE * row.epochs
+        if row.dropped is None and not row.diverged and row.best_epoch.mean >= LATE * row.epochs
     ]
     tied = [row for row in rows if row.name in found.outcome.tied]
     sign = -1 if higher_is_better(found.column) else 1
@@ -315,7 +330,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         for row in tied
         if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
     ]
-    if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
+    if found.runner.base.same_validation:
+        notes.append(
+            "all repeats validate on the same samples: a significant difference holds for other seeds, not "
+            "surely for other samples."
+        )
+    if found.tuned and any(
+        row.updates_to_target is not None and row.updates_to_target.reached for row in rows
+    ):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."
@@ -325,7 +347,7 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
 
 def _common(found: ComparisonState) -> dict[str, Any]:
     left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
-    settings = describe_settings(found.runner.prepared(found.settings[found.entries[0].name]))
+    settings = describe_settings(found.runner.prepared(found.candidates[found.entries[0].name]))
     settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})
     if found.runner.base.settings.stop is None:
         left_out.add("stop")

@@ -16,9 +16,9 @@ from typing import NoReturn
 
 import numpy as np
 
-from epochal.choose.reached import Reached, relative_effort
-from epochal.choose.targets import negligible_change, reached_in
-from epochal.choose.trial import Config, Job, Send, Trial
+from epochal.choose.target_values import negligible_change, reached_in
+from epochal.choose.time_to_target import Reached, relative_running_time
+from epochal.choose.trial import Candidate, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
@@ -34,7 +34,7 @@ FURTHEST = 12  # factors of 2 that a search for the rate may take in one directi
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """A batch size and a learning rate of 2 ** (exponent / 2); None for a fixed rate."""
+    """A point of the searched grid: batch size, learning rate 2 ** (exponent / 2) or None for a fixed one."""
 
     batch_size: int
     exponent: float | None
@@ -48,7 +48,7 @@ class TrialResult:
     best: float
 
     @property
-    def broken(self) -> bool:
+    def diverged(self) -> bool:
         """Whether its loss did not stay finite."""
         return math.isnan(self.best)
 
@@ -90,23 +90,25 @@ class Search:
     """The state of a search."""
 
     runner: TrialRunner
-    setting: Config  # common to all points
+    candidate: Candidate  # common to all points
     goal: str  # one of `advice.GOALS`: the quantity to minimize
     cost: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
     most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
     patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
     run: Send  # sends the jobs of a phase out and yields their trials
     per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
-    targets: dict[int, float] = field(default_factory=dict)  # the value that counts as reached, by repeat
+    target_values: dict[int, float] = field(
+        default_factory=dict
+    )  # the value that counts as reached, by repeat
     results: dict[Point, dict[int, TrialResult]] = field(default_factory=dict)  # the measurements
 
-    def setting_of(self, point: Point) -> Config:
+    def candidate_of(self, point: Point) -> Candidate:
         """The setting of a point."""
         if point.exponent is None:
-            return self.setting.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
+            return self.candidate.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
         rate = rate_at(point.exponent)
         name = f"batch {point.batch_size}, rate {rate:g}"
-        return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
+        return self.candidate.with_(name, batch_size=point.batch_size, learning_rate=rate)
 
     def rate_of(self, point: Point) -> float | None:
         """The learning rate of a point; None for an object that has its own."""
@@ -126,14 +128,16 @@ class Search:
         point: Point,
         repeat: int,
         updates: int,
-        target: float | None = None,
+        target_value: float | None = None,
         seed_repeat: int | None = None,
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
         size = point.batch_size
         change = negligible_change(self.runner, repeat)
         interval, patience = self.eval_interval(size), self.patience(size)
-        return Job(self.setting_of(point), repeat, updates, interval, target, patience, change, seed_repeat)
+        return Job(
+            self.candidate_of(point), repeat, updates, interval, target_value, patience, change, seed_repeat
+        )
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the cost; infinite as long as nothing got there."""
@@ -154,23 +158,23 @@ class Search:
             if math.isfinite(limit):
                 most = min(most, max(8, math.ceil(limit / self.cost(point.batch_size))))
             missing = [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
-            jobs += [(point, self.job(point, repeat, most, self.targets[repeat])) for repeat in missing]
+            jobs += [(point, self.job(point, repeat, most, self.target_values[repeat])) for repeat in missing]
         trials = self.run_jobs("searching", jobs)
         for point, job in jobs:  # in the requested order, whichever ended first
             self.record(point, trials[point][job.repeat], job.updates)
 
     def run_jobs(self, phase: str, jobs: Sequence[tuple[Point, Job]]) -> dict[Point, dict[int, Trial]]:
         """The trials of jobs by point and repeat."""
-        points = {job.setting.name: point for point, job in jobs}
+        points = {job.candidate.name: point for point, job in jobs}
         trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
         for trial in self.run(phase, [job for _, job in jobs]):
-            trials[points[trial.setting_name]][trial.repeat] = trial
+            trials[points[trial.candidate_name]][trial.repeat] = trial
         # Sums over repeats are of floats: what comes first must not depend on what ended first.
         return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
     def record(self, point: Point, trial: Trial, most: int) -> None:
-        """Record the result of a training; a broken one counts as having spent `most`."""
-        reached = reached_in(trial, self.runner.monitor, self.targets[trial.repeat], most)
+        """Record the result of a training; a diverged one counts as having spent `most`."""
+        reached = reached_in(trial, self.runner.monitor, self.target_values[trial.repeat], most)
         self.results.setdefault(point, {})[trial.repeat] = TrialResult(
             reached, trial.best(self.runner.monitor)
         )
@@ -191,7 +195,9 @@ class Search:
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
         costs = self.cost(point.batch_size), self.cost(other.batch_size)
-        ratio, low, _ = relative_effort(self.reached(point, repeats), self.reached(other, repeats), *costs)
+        ratio, low, _ = relative_running_time(
+            self.reached(point, repeats), self.reached(other, repeats), *costs
+        )
         return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
@@ -243,13 +249,13 @@ class Search:
         return self.best(near, repeats)
 
 
-def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoReturn:
+def refuse_far_target(search: Search, target_value: float | None, epochs: int) -> NoReturn:
     """Say that no setting reached the target, and how far the best came."""
     values = [one.best for found in search.results.values() for one in found.values()]
     up = higher_is_better(search.runner.monitor)
     finite = [value for value in values if math.isfinite(value)]
     best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
-    what = "the target" if target is None else f"target {target:g}"
+    what = "the target" if target_value is None else f"target {target_value:g}"
     raise Refusal(
         f"{what} was not reached by any setting within {epochs:,} epochs, or until nothing "
         f"improved; best {best} ({search.runner.monitor}, of all trainings). Give a target within reach."

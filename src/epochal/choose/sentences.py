@@ -9,7 +9,7 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration
@@ -41,17 +41,19 @@ def answer(found: Comparison) -> str:
     sentence = _used(found)
     if len(found.rows) == 1:
         only = found.rows[0]
-        figure = f"{_start(only.name)} reaches {_figure(found, only)}"
-        sentence = f"{figure}; there is no other setting to compare it with."
-    if found.unbeaten is not None:
-        level = found.chosen.quality.written(found.unbeaten)
+        result = f"{_start(only.name)} reaches {_quality_text(found, only)}"
+        sentence = f"{result}; there is no other setting to compare it with."
+    if found.baseline_not_beaten is not None:
+        level = found.chosen.quality.format_value(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
-    missed = [row for row in found.rows if row.effort is not None]
-    if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
+    missed = [row for row in found.rows if row.updates_to_target is not None]
+    if missed and all(
+        row.updates_to_target is not None and row.updates_to_target.reached == 0 for row in missed
+    ):
         quality = found.rows[0].quality
         sentence += (
-            f" The target of {found.target:.4g} was not reached by any setting within "
-            f"{found.at.partition(' each')[0]}; the best mean is {quality.written(quality.mean)}."
+            f" The target of {found.target_value:.4g} was not reached by any setting within "
+            f"{found.budget.partition(' each')[0]}; the best mean is {quality.format_value(quality.mean)}."
         )
     return sentence
 
@@ -79,12 +81,14 @@ def _used(found: Comparison) -> str:
     row = found.chosen
     if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
-        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
-    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
+        return (
+            f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality_text(found, row)}."
+        )
+    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality_text(found, row))}."
     best = found.row(found.best)
     if row is best or row.difference is None:
         return sentence
-    ahead = row.difference.differences.written(abs(row.difference.mean))
+    ahead = row.difference.differences.format_value(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
     return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
 
@@ -145,13 +149,13 @@ def _titled(found: Comparison, name: str) -> str:
     return f"batch size {size}" if size != name and _only_sizes(found) else name
 
 
-def _figure(found: Comparison, row: Row) -> str:
+def _quality_text(found: Comparison, row: Row) -> str:
     quality = row.quality
-    spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
+    spread = f"sd {quality.format_value(quality.sd)}, " if quality.sd is not None else ""
     rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
-    units = "" if rmse is None else f" (RMSE {rmse.written(rmse.mean)})"
+    units = "" if rmse is None else f" (RMSE {rmse.format_value(rmse.mean)})"
     return (
-        f"{label_of(found.column)} {quality.written(quality.mean)}{units} at its best "
+        f"{label_of(found.column)} {quality.format_value(quality.mean)}{units} at its best "
         f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
     )
 
@@ -203,14 +207,14 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
             mark_of(found, row),
             row.name,
             "" if row.tuned is None else f"{row.tuned.rate:.3g}",
-            row.quality.written(row.quality.mean) if row.quality.repeats else "not finite",
-            "" if row.quality.sd is None else row.quality.written(row.quality.sd),
+            row.quality.format_value(row.quality.mean) if row.quality.repeats else "not finite",
+            "" if row.quality.sd is None else row.quality.format_value(row.quality.sd),
             behind(found, row),
             f"{row.repeats}{' (dropped)' if row.dropped else ''}",
             f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
             f"{row.updates:,}",
             duration(row.seconds),
-            "" if row.effort is None else _effort(row.effort),
+            "" if row.updates_to_target is None else _ert(row.updates_to_target),
         )
         for row in found.rows
     ]
@@ -248,13 +252,13 @@ def behind(found: Comparison, row: Row) -> str:
     if paired is None or not math.isfinite(paired.mean):
         return ""
     sign = 1 if found.higher_is_better else -1
-    written, ends = paired.differences.written, paired.interval
+    format_value, ends = paired.differences.format_value, paired.interval
     middle = -sign * paired.mean
-    shown = f"{'+' if middle > 0 else ''}{written(middle)}"
+    shown = f"{'+' if middle > 0 else ''}{format_value(middle)}"
     if ends is None:
         return shown
     low, high = sorted(-sign * end for end in ends)
-    return f"{shown} ({ranged(written(low), written(high))})"
+    return f"{shown} ({ranged(format_value(low), format_value(high))})"
 
 
 def lines_of(found: Comparison) -> list[str]:
@@ -264,18 +268,18 @@ def lines_of(found: Comparison) -> list[str]:
     return [*aligned(table, right=range(2, len(table[0]))), *([f"{marks}."] if marks else [])]
 
 
-def _effort(effort: Effort) -> str:
-    if not effort.reached:
+def _ert(ert: ExpectedRunningTime) -> str:
+    if not ert.reached:
         return "not reached"
-    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
-    return f"{effort.expected:,{'.3g' if effort.expected < 100 else '.0f'}}{share}"
+    share = "" if ert.reached == ert.repeats else f" ({ert.reached} of {ert.repeats} reached it)"
+    return f"{ert.expected:,{'.3g' if ert.expected < 100 else '.0f'}}{share}"
 
 
 def text(found: Comparison) -> str:
     """The answer, a line for each setting, and the notes."""
     lines = [found.answer, "", *lines_of(found)]
-    if found.target is not None:
-        lines += ["", f"Target: {found.column} {found.target:.4g} on average ({found.target_words})."]
+    if found.target_value is not None:
+        lines += ["", f"Target: {found.column} {found.target_value:.4g} on average ({found.target_words})."]
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:

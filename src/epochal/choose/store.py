@@ -20,8 +20,8 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
-from epochal.runs.sealed import read_sealed
-from epochal.runs.studies import CHOICE, StudyFolder
+from epochal.runs.checksummed_json import read_sealed
+from epochal.runs.studies import STUDY, StudyFolder
 from epochal.runs.verify import Finding, Verified, checked, foreign
 
 
@@ -58,11 +58,11 @@ class Store:
     def __len__(self) -> int:
         return len(self._trials)
 
-    def find(self, key: str, setting: str, repeat: int) -> Trial | None:
+    def find(self, key: str, candidate: str, repeat: int) -> Trial | None:
         """The trial with that key, or None."""
         row = self._trials.get(key)
         try:
-            return None if row is None else _trial(row, setting, repeat)
+            return None if row is None else _trial(row, candidate, repeat)
         except _WRONG:
             return None  # whoever sealed it did not train it; it is done again
 
@@ -81,7 +81,7 @@ class Store:
                 name: [float(f"{value:.9g}") if math.isfinite(value) else None for value in values.tolist()]
                 for name, values in curves.columns.items()
             },
-            "added": {name: values.tolist() for name, values in trial.influences.items()},
+            "influences": {name: values.tolist() for name, values in trial.influences.items()},
             "forecasts": trial.forecasts.tolist(),
         }
         self._keep(self._trials, "trials.jsonl", row)
@@ -118,7 +118,7 @@ _WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, Rec
 """What content raises that no training has written."""
 
 
-def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
+def _trial(row: dict[str, Any], candidate: str, repeat: int) -> Trial:
     # Values were float32 once: read as such, they have the bits that they had before they were written.
     columns = {
         str(name): _numbers(values).astype(np.float32).astype(np.float64)
@@ -129,11 +129,11 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     curves = Curves(np.full(len(update), repeat), epoch, update, samples, seconds, columns)
     if not isinstance(row["reason"], str):
         raise TypeError("a reason is due")
-    added = {str(name): _numbers(values) for name, values in row["added"].items()}
+    influences = {str(name): _numbers(values) for name, values in row["influences"].items()}
     windows = [_numbers(one) for one in row["forecasts"]]
     forecasts = np.stack(windows) if windows else np.empty((0, 0))
     updates, took = int(row["updates"]), float(row["took"])
-    return Trial(setting, repeat, curves, updates, took, row["reason"], added, forecasts)
+    return Trial(candidate, repeat, curves, updates, took, row["reason"], influences, forecasts)
 
 
 def _unwritable(folder: Path, error: OSError) -> Refusal:
@@ -193,7 +193,7 @@ def _whole(values: list[Any]) -> Any:
 
 
 _LINES = ("trials.jsonl", "timings.jsonl")
-_KNOWN = ("request.json", "report.html", CHOICE, *_LINES)
+_KNOWN = ("request.json", "report.html", STUDY, *_LINES)
 
 
 def verify_study(study: StudyFolder) -> Verified:
@@ -209,8 +209,8 @@ def verify_study(study: StudyFolder) -> Verified:
         wrong = sum(_row(line) is None for line in lines)
         problem = f"{wrong:,} of {len(lines):,} lines are not as they were written" if wrong else ""
         findings.append(Finding(name, problem))
-    if (path / CHOICE).is_file():
-        findings.append(checked(CHOICE, read_sealed, path / CHOICE))
+    if (path / STUDY).is_file():
+        findings.append(checked(STUDY, read_sealed, path / STUDY))
     known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
     advice = []
     if not finished:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.trial import Config, Job
+from epochal.choose.trial import Candidate, Job
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints
@@ -80,15 +80,15 @@ class Timer:
     To be used while nothing trains, since other work makes updates slower.
     """
 
-    def __init__(self, runner: TrialRunner, setting: Config) -> None:
-        self._runner, self._setting = runner, setting
+    def __init__(self, runner: TrialRunner, candidate: Candidate) -> None:
+        self._runner, self._candidate = runner, candidate
         self._points: dict[int, UpdateTime] = {}
 
     def seconds(self, batch_size: int) -> float:
         """The time of an update at a batch size."""
         if batch_size not in self._points:
-            setting = self._setting.with_(f"batch {batch_size}", batch_size=batch_size)
-            self._points[batch_size] = update_time(self._runner, setting)
+            candidate = self._candidate.with_(f"batch {batch_size}", batch_size=batch_size)
+            self._points[batch_size] = update_time(self._runner, candidate)
         return self._points[batch_size].seconds
 
     def again(self, batch_sizes: Sequence[int], rounds: int = 3) -> None:
@@ -97,8 +97,8 @@ class Timer:
             self.seconds(size)
         for number in range(rounds):
             for size in batch_sizes:
-                setting = self._setting.with_(f"batch {size}, again {number + 1}", batch_size=size)
-                found, held = update_time(self._runner, setting, AGAIN_SECONDS), self._points[size]
+                candidate = self._candidate.with_(f"batch {size}, again {number + 1}", batch_size=size)
+                found, held = update_time(self._runner, candidate, AGAIN_SECONDS), self._points[size]
                 if found.seconds < held.seconds:
                     self._points[size] = replace(held, seconds=found.seconds, spread=found.spread)
 
@@ -108,26 +108,26 @@ class Timer:
         return TimingCurve(tuple(self._points[size] for size in sorted(self._points)))
 
 
-def measure(runner: TrialRunner, settings: Sequence[Config], seconds: float = 0.1) -> TimingCurve:
+def measure(runner: TrialRunner, candidates: Sequence[Candidate], seconds: float = 0.1) -> TimingCurve:
     """Time settings that differ in their batch size, one after the other, on an otherwise idle process."""
     points = {}
-    for setting in settings:
-        size = runner.prepared(setting).plan.segments[0][1]
+    for candidate in candidates:
+        size = runner.prepared(candidate).plan.segments[0][1]
         if size not in points:
-            points[size] = update_time(runner, setting, seconds)
+            points[size] = update_time(runner, candidate, seconds)
     return TimingCurve(tuple(points[size] for size in sorted(points)))
 
 
-def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> UpdateTime:
+def update_time(runner: TrialRunner, candidate: Candidate, seconds: float = 0.2) -> UpdateTime:
     """Time one setting, or find it in the store."""
-    held = runner.store.timing(setting.name)
+    held = runner.store.timing(candidate.name)
     if held is not None and UpdateTime.__dataclass_fields__.keys() <= held.keys() and held["seconds"] > 0:
         runner.updates += int(held["updates"])
         return UpdateTime(**{name: held[name] for name in UpdateTime.__dataclass_fields__})
-    slow = setting
-    if runner.prepared(setting).spec.optimizer.given is None:
+    slow = candidate
+    if runner.prepared(candidate).spec.optimizer.given is None:
         # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
-        slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
+        slow = candidate.with_(f"{candidate.name} (timed)", learning_rate=1e-6)
     begin = time.perf_counter()
     stack = runner.stack([Job(slow, 0, ENDLESS, ENDLESS)], fixed_updates_per_call=FEW)
     compiled = time.perf_counter() - begin
@@ -154,25 +154,25 @@ def update_time(runner: TrialRunner, setting: Config, seconds: float = 0.2) -> U
     least, size = float(each.min()), stack.plan.segments[0][1]
     found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
     runner.count(stack.update)
-    runner.store.add_timing(setting.name, asdict(found))
+    runner.store.add_timing(candidate.name, asdict(found))
     return found
 
 
-def left_out(runner: TrialRunner, settings: Mapping[Key, Config]) -> dict[Key, str]:
+def left_out(runner: TrialRunner, candidates: Mapping[Key, Candidate]) -> dict[Key, str]:
     """Why settings are left out that are too large; their programs are compiled side by side.
 
     Those whose update time is known were compiled before, and fit.
     """
-    tasks = [WorkItem((key, one)) for key, one in settings.items() if runner.store.timing(one.name) is None]
+    tasks = [WorkItem((key, one)) for key, one in candidates.items() if runner.store.timing(one.name) is None]
     threads = Threads(lambda work, devices, stopped: too_large(runner, work[1]), [()] * cores())
     reasons = dict(threads.map_unordered(tasks))
     return {task.work[0]: reasons[task] for task in tasks if reasons[task]}
 
 
-def too_large(runner: TrialRunner, setting: Config) -> str:
+def too_large(runner: TrialRunner, candidate: Candidate) -> str:
     """Why a setting is left out, in one sentence; empty if it fits. Its program is compiled and not run."""
-    size, free = runner.prepared(setting).plan.batch_size, bytes_available()
-    need = program_bytes(runner.stack([Job(setting, 0, 1, 1)]))
+    size, free = runner.prepared(candidate).plan.batch_size, bytes_available()
+    need = program_bytes(runner.stack([Job(candidate, 0, 1, 1)]))
     if need <= MEMORY_SHARE * free:
         return ""
     return f"batch size {size:,} needs about {format_bytes(need)} and {format_bytes(free)} are free: left out"

@@ -1,4 +1,4 @@
-"""`Config`, `Job` and `Trial`: a combination of options, one training of it with its limits, its result."""
+"""`Candidate`, `Job` and `Trial`: a setting that is tried, one training of it with its limits, its result."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from epochal.models import Model
 Send = Callable[[str, Sequence["Job"]], Iterable["Trial"]]
 """Sends the jobs of a phase out and yields their trials."""
 
-BROKEN = "not finite"  # the reason of a training whose loss or parameters were not finite any more
+DIVERGED = "not finite"  # the reason of a training whose loss or parameters were not finite any more
 
 
 @dataclass(frozen=True, eq=False)
-class Config:
-    """One way to train: a model, and what differs from the settings that all share."""
+class Candidate:
+    """A setting that is tried: a model, and what differs from the options that all candidates share."""
 
     name: str  # what people call it; unique within a comparison
     model: Model | Any  # what `fit` takes as a model
-    # options of `epochal.Settings` that differ from the common ones, such as {"batch_size": 8}
+    # options of `epochal.Settings` that differ from the shared ones, such as {"batch_size": 8}
     changes: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
 
-    def with_(self, name: str | None = None, **changes: Any) -> Config:
+    def with_(self, name: str | None = None, **changes: Any) -> Candidate:
         """The same with further changes, and another name if one is given."""
-        return Config(self.name if name is None else name, self.model, {**self.changes, **changes})
+        return Candidate(self.name if name is None else name, self.model, {**self.changes, **changes})
 
 
 def short_text(value: Any) -> str:
@@ -61,34 +61,34 @@ class Interrupted(KeyboardInterrupt):
 class Job:
     """One training: a setting, a repeat, and how far it may go."""
 
-    setting: Config
+    candidate: Candidate
     repeat: int
     updates: int  # at most so many
     eval_interval: int  # updates between two evaluations
-    target: float | None = None  # stop when the monitored metric is there
+    target_value: float | None = None  # stop when the monitored metric is there
     patience: float | None = None  # stop after so many epochs without improvement
     min_delta: float = 0.0  # by how much a value must be better to be an improvement
     # the repeat whose initial parameters and order it takes, if not its own; its split is its own
     seed_repeat: int | None = None
     # parameters to score on blocks of validation samples (influences, forecasts): "last", "best" or ""
-    score_parameters: str = ""
+    scored_parameters: str = ""
 
     @property
     def key(self) -> str:
         """What the job is called in a folder of trials."""
-        target = "" if self.target is None else f"{np.float32(self.target):.9g}"
+        target_value = "" if self.target_value is None else f"{np.float32(self.target_value):.9g}"
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         seed = "" if self.seed_repeat is None else self.seed_repeat
-        limits = f"{target}|{patience}|{self.min_delta:.9g}|{seed}"
-        blocks = f"|{self.score_parameters}" if self.score_parameters else ""
-        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
+        limits = f"{target_value}|{patience}|{self.min_delta:.9g}|{seed}"
+        blocks = f"|{self.scored_parameters}" if self.scored_parameters else ""
+        return f"{self.candidate.name}|{self.repeat}|{self.updates}|{self.eval_interval}|{limits}{blocks}"
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A finished training."""
 
-    setting_name: str
+    candidate_name: str
     repeat: int
     curves: Curves  # its evaluations, as rows of that repeat
     updates: int  # how many it made
@@ -102,19 +102,19 @@ class Trial:
     forecasts: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
-    def broken(self) -> bool:
+    def diverged(self) -> bool:
         """Whether its loss or parameters were not finite at some point."""
-        return self.reason == BROKEN
+        return self.reason == DIVERGED
 
     def best(self, column: str) -> float:
         """The best value of a column along the curve; NaN if the training broke."""
-        if self.broken or not len(self.curves):
+        if self.diverged or not len(self.curves):
             return math.nan
         return float(self.curves.best(column).value[0])
 
 
 class _State(NamedTuple):
-    target: jax.Array  # in the direction in which lower is better; minus infinity for none
+    target_value: jax.Array  # in the direction in which lower is better; minus infinity for none
     patience: jax.Array  # epochs without improvement; infinite for no limit
     min_delta: jax.Array  # by how much a value must be better to be an improvement
     best: jax.Array
@@ -122,7 +122,7 @@ class _State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Until:
+class TrialStopping:
     """Stop at a target of `monitor`, or after a number of epochs without improvement.
 
     A fresh state has no limits; `limited` gives the state with some.
@@ -139,9 +139,9 @@ class Until:
         infinite = jnp.float32(jnp.inf)
         return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
 
-    def limited(self, target: float | None, patience: float | None, min_delta: float = 0.0) -> _State:
+    def limited(self, target_value: float | None, patience: float | None, min_delta: float = 0.0) -> _State:
         """The state before the first evaluation of a training with limits."""
-        goal = -np.inf if target is None else self._sign * target
+        goal = -np.inf if target_value is None else self._sign * target_value
         wait = np.inf if patience is None else patience
         numbers: Any = np.array([goal, wait, min_delta, np.inf, 0.0], np.float32)
         return _State(*numbers)
@@ -152,7 +152,7 @@ class Until:
         better = value < state.best - state.min_delta
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, observation.epoch, state.best_epoch)
-        stop = (value <= state.target) | (observation.epoch - epoch >= state.patience)
+        stop = (value <= state.target_value) | (observation.epoch - epoch >= state.patience)
         return state._replace(best=best, best_epoch=epoch), stop
 
     def reason(self, state: Any) -> str:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.store import Store
-from epochal.choose.trial import BROKEN, Config, Interrupted, Job, Trial, Until
+from epochal.choose.trial import DIVERGED, Candidate, Interrupted, Job, Trial, TrialStopping
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.memory import fits
@@ -31,6 +31,7 @@ from epochal.plan.sample_values import SampleValues
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
+from epochal.training.held_out import class_notes
 from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
@@ -43,7 +44,7 @@ MAX_VMAPPED = 64  # trainings that go through an accelerator in step
 HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next training, at most
 
 
-def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
+def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
     """What trainings share, with as many repeats as there are seeds at hand; refused if they can't."""
     if settings.micro_batch == "auto":
         raise Refusal(
@@ -76,7 +77,7 @@ def comparable(model: Any, data: Any, settings: Settings) -> Prepared:
 class TrialRunner:
     """The samples and seeds that all trainings share, and the means to run them.
 
-    `base` is what they share (`comparable`), `store` where finished trials are kept and found again, and
+    `base` is what they share (`prepare_shared`), `store` where finished trials are kept and found again, and
     `control` ends it from outside.
     """
 
@@ -94,7 +95,7 @@ class TrialRunner:
         self.updates_made = 0  # for this runner, here or elsewhere
         self.baselines: dict[int, float] = {}  # in the monitored metric, by repeat, as far as looked up
         self._prepared: dict[str, Prepared] = {}
-        self._known: list[tuple[Config, Prepared]] = []
+        self._known: list[tuple[Candidate, Prepared]] = []
         self._sources: OrderedDict[int, StackData] = OrderedDict()
         self._programs: dict[Any, int] = {}
         self._lock = threading.Lock()
@@ -118,25 +119,25 @@ class TrialRunner:
         self.updates += updates
         self.updates_made += updates
 
-    def prepared(self, setting: Config) -> Prepared:
+    def prepared(self, candidate: Candidate) -> Prepared:
         """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
-        if setting.name in self._prepared:
-            return self._prepared[setting.name]
-        stop = Until(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
-        settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **setting.changes)
-        found = self._at_another_rate(setting, settings)
+        if candidate.name in self._prepared:
+            return self._prepared[candidate.name]
+        stop = TrialStopping(self.monitor) if self.base.settings.stop is None else self.base.settings.stop
+        settings = replace(self.base.settings, stop=stop, evaluate_every="1 update", **candidate.changes)
+        found = self._at_another_rate(candidate, settings)
         if found is None:
-            found = prepare(setting.model, None, settings, reuse=self.base)
-            found = replace(found, spec=replace(found.spec, cross_fit=""))  # asked at every update
-            self._known.append((setting, found))
-        self._prepared[setting.name] = found
+            found = prepare(candidate.model, None, settings, reuse=self.base)
+            found = replace(found, spec=replace(found.spec, halving=""))  # asked at every update
+            self._known.append((candidate, found))
+        self._prepared[candidate.name] = found
         return found
 
-    def _at_another_rate(self, setting: Config, settings: Settings) -> Prepared | None:
+    def _at_another_rate(self, candidate: Candidate, settings: Settings) -> Prepared | None:
         """The same setting as one that was settled before, with another rate: nothing is checked again."""
-        wanted = {**setting.changes, "learning_rate": None}
+        wanted = {**candidate.changes, "learning_rate": None}
         for other, found in self._known:
-            if other.model is setting.model and {**other.changes, "learning_rate": None} == wanted:
+            if other.model is candidate.model and {**other.changes, "learning_rate": None} == wanted:
                 spec = replace(found.spec, optimizer=chosen_optimizer(settings))
                 return replace(found, settings=settings, spec=spec)
         return None
@@ -149,7 +150,7 @@ class TrialRunner:
         """
         todo = []
         for job in jobs:
-            trial = self.store.find(job.key, job.setting.name, job.repeat)
+            trial = self.store.find(job.key, job.candidate.name, job.repeat)
             if trial is None:
                 todo.append(job)
             else:
@@ -167,10 +168,10 @@ class TrialRunner:
             raise Interrupted
 
     def _task(self, group: list[Job]) -> WorkItem:
-        setting = group[0].setting
+        candidate = group[0].candidate
         program = self._programs.setdefault(self._program(group[0]), len(self._programs))
         return WorkItem(
-            group, setting.name, program, large=self._on_host and not self.prepared(setting).small
+            group, candidate.name, program, large=self._on_host and not self.prepared(candidate).small
         )
 
     def train(
@@ -192,7 +193,7 @@ class TrialRunner:
 
     def _program(self, job: Job) -> tuple[Any, ...]:
         """What is compiled for a job: the same for jobs that differ in numbers only."""
-        prepared = self.prepared(job.setting)
+        prepared = self.prepared(job.candidate)
         spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
         return spec, prepared.plan.with_(epochs=1)
 
@@ -218,18 +219,18 @@ class TrialRunner:
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
-            if job.score_parameters and reason != BROKEN:
-                prepared, state = self.prepared(job.setting), stack.train_state.repeats
+            if job.scored_parameters and reason != DIVERGED:
+                prepared, state = self.prepared(job.candidate), stack.train_state.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, one, job.repeat)
-                learned = replace(learned, best=learned.last) if job.score_parameters == "last" else learned
+                learned = replace(learned, best=learned.last) if job.scored_parameters == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
-            found.append(Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs))
+            found.append(Trial(job.candidate.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
     def stack(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> RepeatStack:
         """The stack of jobs with the same program, at its first update."""
-        job, prepared = group[0], self.prepared(group[0].setting)
+        job, prepared = group[0], self.prepared(group[0].candidate)
         epochs = -(-job.updates // prepared.plan.batches_in(0))
         while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
             epochs += 1  # with carry an epoch may have one less
@@ -243,8 +244,8 @@ class TrialRunner:
             fixed_updates_per_call=fixed_updates_per_call,
         )
         rule = prepared.spec.rule
-        if isinstance(rule, Until):
-            limits = [rule.limited(one.target, one.patience, one.min_delta) for one in group]
+        if isinstance(rule, TrialStopping):
+            limits = [rule.limited(one.target_value, one.patience, one.min_delta) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
             position, repeats = stack.train_state
             stack.train_state = TrainState(position, repeats._replace(rule=stacked))
@@ -253,7 +254,7 @@ class TrialRunner:
     def _source(self, group: Sequence[Job], updates: int) -> StackData:
         singles = []
         for job in group:
-            prepared = self.prepared(job.setting)
+            prepared = self.prepared(job.candidate)
             one = self._held(job.repeat)
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
             rates = jax.tree.map(lambda number: np.full(1, number), rates)
@@ -294,7 +295,7 @@ class TrialRunner:
         return source
 
 
-_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: BROKEN, BROKEN_EVALUATION: BROKEN}
+_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: DIVERGED, BROKEN_EVALUATION: DIVERGED}
 
 
 REMEDY = (
@@ -321,9 +322,10 @@ def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
 
 
 def notes_of(runner: TrialRunner) -> list[str]:
-    """What is to be known of trainings that were not made on this machine."""
+    """What is to be known of classes that are never held out, and of trainings made on other machines."""
     where = runner.executor.summary()
-    return [f"trained on {where}; update times are of this machine."] if where else []
+    notes = class_notes(runner.base.dataset, runner.base.splits)
+    return [*notes, *([f"trained on {where}; update times are of this machine."] if where else [])]
 
 
 def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
@@ -341,10 +343,10 @@ def unpacked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
-    def changed(one: Config) -> Config:
-        return Config(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
+    def changed(one: Candidate) -> Candidate:
+        return Candidate(one.name, change(one.model), {name: change(it) for name, it in one.changes.items()})
 
-    return [replace(job, setting=changed(job.setting)) for job in jobs]
+    return [replace(job, candidate=changed(job.candidate)) for job in jobs]
 
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:

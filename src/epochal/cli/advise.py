@@ -90,8 +90,8 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
-    target = f"Target: {found.target_words}; {found.target:.3g} on average."
-    sure = (found.told_apart, "" if found.goal == "quality" else target, found.decided_by)
+    target = f"Target: {found.target_words}; {found.target_value:.3g} on average."
+    sure = (found.indistinguishable, "" if found.goal == "quality" else target, found.decided_by)
     screen.section("How sure", list(filter(None, sure)) if found.recommended else [])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
     screen.section("Read it like this", _legend(found))
@@ -118,33 +118,33 @@ def _choices(found: Advice) -> list[str]:
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    from epochal.choose.reached import written, written_range
     from epochal.choose.sentences import ranged
-    from epochal.cli.study_screen import Column, set_in_columns
+    from epochal.choose.time_to_target import format_amount, format_amount_range
+    from epochal.cli.study_screen import TextColumn, set_in_columns
 
     if len(found.tried) < 2:
         return []
-    rows, digits = found.tried, found.quality.written
+    rows, digits = found.tried, found.quality.format_value
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = Column(label_of(found.column), [digits(one.cost[0]) for one in rows])
+        cost = TextColumn(label_of(found.column), [digits(one.cost[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "difference (95 %)"
     else:
-        write = duration if found.goal == "time" else written
+        write = duration if found.goal == "time" else format_amount
         words = [write(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
-        cost = Column(f"{found.goal} to target", words)
-        apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
+        cost = TextColumn(f"{found.goal} to target", words)
+        apart = [f"{format_amount(one.ratio[0])} ({format_amount_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if one.reference else words for one, words in zip(rows, apart, strict=True)]
     if found.goal == "quality":
         first = [
-            Column("repeats", [f"{one.repeats}" for one in rows]),
-            Column("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
+            TextColumn("repeats", [f"{one.repeats}" for one in rows]),
+            TextColumn("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
         ]
     else:
-        first = [Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])]
-    return set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width)
+        first = [TextColumn("reached", [f"{one.updates_to_target.reached} of {one.repeats}" for one in rows])]
+    return set_in_columns(names, [*first, cost, TextColumn(title, apart, right=False)], width)
 
 
 MARKS = {

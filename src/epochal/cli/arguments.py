@@ -37,7 +37,7 @@ def compare_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         _schedule(name, {**given, "step_every": steps.get(name), "schedule_floor": floors.get(name, 0.0)})
         for name in given["schedule"]
     ]
-    return found | {name: given[name] for name in ("at", "margin", "yes", "ray", "target_value")}
+    return found | {name: given[name] for name in ("budget", "margin", "yes", "ray", "target_value")}
 
 
 AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")

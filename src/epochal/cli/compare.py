@@ -78,7 +78,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.sentences import at_best
 
     screen.answer(found.answer)
-    screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
+    screen.section(f"Settings, {found.budget}", _table(found, screen.width - 2), fold=False)
     screen.section("Read it like this", _legend(found))
     screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
     if found.hyperbola is not None:
@@ -97,20 +97,20 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
 
 def _table(found: Comparison, width: int) -> list[str]:
     from epochal.choose.sentences import behind, mark_of
-    from epochal.cli.study_screen import Column, quality, set_in_columns
+    from epochal.cli.study_screen import TextColumn, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
     names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
     best_epochs = [row.best_epoch.mean for row in rows]
     columns = [
-        Column("rate", ["" if row.tuned is None else f"{row.tuned.rate:.3g}" for row in rows]),
-        Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
-        Column("to the best mean", [behind(found, row) for row in rows], right=False),
-        Column("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
-        Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [duration(row.seconds) for row in rows]),
-        Column("to target", [_effort(row) for row in rows]),
-        Column("remark", [_remark(row) for row in rows], right=False),
+        TextColumn("rate", ["" if row.tuned is None else f"{row.tuned.rate:.3g}" for row in rows]),
+        TextColumn(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
+        TextColumn("to the best mean", [behind(found, row) for row in rows], right=False),
+        TextColumn("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
+        TextColumn("updates", [f"{row.updates:,}" for row in rows]),
+        TextColumn("time", [duration(row.seconds) for row in rows]),
+        TextColumn("to target", [_ert(row) for row in rows]),
+        TextColumn("remark", [_remark(row) for row in rows], right=False),
     ]
     lines = set_in_columns(names, columns, width)
     more = len(found.rows) - len(rows)
@@ -138,35 +138,35 @@ def _legend(found: Comparison) -> list[str]:
             "rate: the lowest within one standard error of the best of those tried, on "
             f"{max(repeats)} other repeats"
         )
-    if found.target is not None:
-        efforts = [row.effort for row in found.rows if row.effort is not None]
-        some = any(0 < one.reached < one.repeats for one in efforts)
+    if found.target_value is not None:
+        running_times = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
+        some = any(0 < one.reached < one.repeats for one in running_times)
         counted = "; in brackets, in how many repeats it was reached" if some else ""
-        lines.append(f"to target: updates until {found.target:.4g} ({found.target_words}){counted}")
+        lines.append(f"to target: updates until {found.target_value:.4g} ({found.target_words}){counted}")
     return lines
 
 
-def _effort(row: Row) -> str:
-    from epochal.choose.reached import written
+def _ert(row: Row) -> str:
+    from epochal.choose.time_to_target import format_amount
 
-    effort = row.effort
-    if effort is None:
+    ert = row.updates_to_target
+    if ert is None:
         return ""
-    if effort.reached == 0:
+    if ert.reached == 0:
         return "not reached"
-    some = f" ({effort.reached}/{effort.repeats})" if effort.reached < effort.repeats else ""
-    return f"{written(effort.expected)}{some}"
+    some = f" ({ert.reached}/{ert.repeats})" if ert.reached < ert.repeats else ""
+    return f"{format_amount(ert.expected)}{some}"
 
 
 def _remark(row: Row) -> str:
-    remarks = [f"{row.broken} of {row.repeats} broke"] if row.broken else []
+    remarks = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
     if row.dropped is not None:
         remarks.append(f"ended after {row.repeats} repeats")
     return ", ".join(remarks)
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:
-    from epochal.cli.study_screen import Column, quality, set_in_columns
+    from epochal.cli.study_screen import TextColumn, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]
     if len(shown) == 1:
@@ -174,10 +174,10 @@ def _regimes(found: Comparison, width: int) -> list[str]:
     missing = [regime.name for regime in found.regimes if regime.row is None]
     rows = [row for _, row in shown]
     columns = [
-        Column("best setting", [row.name for row in rows], right=False),
-        Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
-        Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [duration(row.seconds) for row in rows]),
+        TextColumn("best setting", [row.name for row in rows], right=False),
+        TextColumn(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
+        TextColumn("updates", [f"{row.updates:,}" for row in rows]),
+        TextColumn("time", [duration(row.seconds) for row in rows]),
     ]
     lines = set_in_columns([name for name, _ in shown], columns, width) if shown else []
     return [*lines, *(f"{name}: not among the settings" for name in missing)]

@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 from epochal.cli.command import Command
 from epochal.cli.options import Text
 from epochal.cli.output import echo_bytes
-from epochal.settings.kinds import one_of
+from epochal.settings.value_kinds import one_of
 
 
 @click.command("completion", cls=Command)

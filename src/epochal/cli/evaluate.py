@@ -13,9 +13,9 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
-from epochal.cli.kinds import PATH
 from epochal.cli.options import DATA, Text, flags
 from epochal.cli.output import echo, echo_json
+from epochal.cli.param_types import PATH
 from epochal.settings.option import Option
 
 _OPTIONS = (
@@ -64,7 +64,7 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         echo_json({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
-        echo(f"{name} {found.metrics[name].written(found.ensemble[name])}")
+        echo(f"{name} {found.metrics[name].format_value(found.ensemble[name])}")
     else:
         from epochal.runs.evaluation_text import heading, sections
         from epochal.training.progress.terminal import plain_console, section

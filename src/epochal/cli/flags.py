@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from epochal.cli.kinds import (
+from epochal.cli.options import Sections, but
+from epochal.cli.param_types import (
     COLUMN,
     COLUMNS,
     DELIMITER,
@@ -14,9 +15,9 @@ from epochal.cli.kinds import (
     UNITS,
     list_of,
 )
-from epochal.cli.options import Sections, but
-from epochal.settings import ADVISED, COMPARED, DECLARED
-from epochal.settings.kinds import (
+from epochal.settings import ADVISE_DEFAULTS, COMPARE_DEFAULTS, DECLARED
+from epochal.settings.option import Option
+from epochal.settings.value_kinds import (
     ANY,
     FLAG,
     NOT_NEGATIVE,
@@ -24,12 +25,11 @@ from epochal.settings.kinds import (
     POSITIVE,
     SHARE,
     WORD,
-    Kind,
+    ValueKind,
     one_of,
     size,
     whole,
 )
-from epochal.settings.option import Option
 
 # fmt: off
 
@@ -133,7 +133,7 @@ _PARTS = (
 NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
 _NETWORK = (
     Option(
-        "network", None, Kind(ANY.check, names=NETWORKS),
+        "network", None, ValueKind(ANY.check, names=NETWORKS),
         "mlp, cnn, lstm, gru or text. [by the samples' shape]", "NAME"),
     Option("hidden", None, UNITS, 'mlp: units of its layers, "" for none. [64,64]', "UNITS"),
     Option("activation", None, WORD, "mlp, cnn: activation function. [relu]", "NAME"),
@@ -248,16 +248,18 @@ COMPARE: Sections = {
     **_JUDGED,
     "Grid": (
         but(
-            "batch_size", f"Of whole numbers and full. [{','.join(map(str, COMPARED['batch_size']))}]",
+            "batch_size",
+            f"Of whole numbers and full. [{','.join(map(str, COMPARE_DEFAULTS['batch_size']))}]",
             kind=list_of(size("full"), "1,32,full"), metavar="LIST"),
         but(
-            "learning_rate", "Numbers; tune finds one for each setting.", default=COMPARED["learning_rate"],
-            kind=list_of(POSITIVE, "0.01,0.03", ("tune",)), metavar="LIST"),
+            "learning_rate", "Numbers; tune finds one for each setting.",
+            default=COMPARE_DEFAULTS["learning_rate"], kind=list_of(POSITIVE, "0.01,0.03", ("tune",)),
+            metavar="LIST"),
         but(
             "optimizer", "sgd, momentum, nesterov, adam and more.", kind=list_of(WORD, "sgd,adam"),
             metavar="LIST"),
         but(
-            "epochs", f"Passes through the training samples. [{COMPARED['epochs']}]", default=None,
+            "epochs", f"Passes through the training samples. [{COMPARE_DEFAULTS['epochs']}]", default=None,
             kind=list_of(whole(1), "20,50"), metavar="LIST"),
         but("schedule", "constant, cosine, step.", kind=list_of(WORD, "constant,cosine"), metavar="LIST"),
         but(
@@ -269,7 +271,9 @@ COMPARE: Sections = {
             "UNITS"),
         Option(
             "activation", None, list_of(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
-        Option("at", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.", "AT"),
+        Option(
+            "budget", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.",
+            "BUDGET"),
     ),
     "Model": (
         Option(
@@ -278,7 +282,7 @@ COMPARE: Sections = {
         *_PARTS,
     ),
     "Training": (
-        but("repeats", "Trainings of each setting, on the same seeds.", default=COMPARED["repeats"]),
+        but("repeats", "Trainings of each setting, on the same seeds.", default=COMPARE_DEFAULTS["repeats"]),
         *("seed", "optimizer_options", *_PACE, *_GRADIENT, *_CHOSEN, "vary"),
     ),
     "Evaluation": (
@@ -301,8 +305,10 @@ ADVISE: Sections = {
             "GOAL", "g"),
         but("batch_size", "Keep this one. [searched]"),
         but("learning_rate", "Keep this one. [searched]"),
-        but("epochs", f"Passes, at most. [{ADVISED['epochs']:,}, ended early]", default=None),
-        but("repeats", f"Seeds of the search; 10 or more check it. [{ADVISED['repeats']}]", default=None),
+        but("epochs", f"Passes, at most. [{ADVISE_DEFAULTS['epochs']:,}, ended early]", default=None),
+        but(
+            "repeats", f"Seeds of the search; 10 or more check it. [{ADVISE_DEFAULTS['repeats']}]",
+            default=None),
         *("seed", "optimizer", "optimizer_options", *_GRADIENT, *_CHOSEN),
         but("order", "As for train, but blocks."),
         *("remainder", "vary"),

@@ -13,8 +13,8 @@ from click.shell_completion import CompletionItem
 from epochal.cli.command import Flag
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
-from epochal.settings.kinds import ANY, FLAG, Kind, Wrong
 from epochal.settings.option import Option
+from epochal.settings.value_kinds import ANY, FLAG, InvalidValue, ValueKind
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
@@ -25,11 +25,11 @@ Sections = Mapping[str, Sequence[Option | str]]
 """The options of a command by sections of its help; a name is that of an option of a training."""
 
 
-def value_of(name: str, kind: Kind, text: Any) -> Any:
+def value_of(name: str, kind: ValueKind, text: Any) -> Any:
     """The value that a text means, checked."""
     try:
         return kind.check(kind.read(text))
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise Refusal(f"{name} {wrong}.") from None
 
 
@@ -38,7 +38,7 @@ class Text(_Type):
 
     name = "text"
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: ValueKind) -> None:
         self.kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -57,7 +57,7 @@ class Text(_Type):
         return [CompletionItem(name) for name in self.kind.names if name.startswith(incomplete)]
 
 
-DATA = Text(Kind(ANY.check, str))  # a file with samples, or an example
+DATA = Text(ValueKind(ANY.check, str))  # a file with samples, or an example
 
 
 def but(name: str, help: str = "", **changes: Any) -> Option:

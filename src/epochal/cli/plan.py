@@ -16,7 +16,7 @@ from epochal.cli.options import Text, but, flags
 from epochal.cli.output import echo, echo_json
 from epochal.errors import Refusal
 from epochal.plan import Plan
-from epochal.settings.kinds import whole
+from epochal.settings.value_kinds import whole
 
 
 class _Samples(Text):

@@ -13,12 +13,12 @@ from epochal.cli.command import Command
 from epochal.cli.data import reading_of
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, OF_RUN, QUIET, READING, SKIP_BAD
-from epochal.cli.kinds import COLUMNS, PATH
 from epochal.cli.options import DATA, Text, flags
 from epochal.cli.output import echo, echo_bytes, echo_json
+from epochal.cli.param_types import COLUMNS, PATH
 from epochal.errors import Refusal
-from epochal.settings.kinds import FLAG
 from epochal.settings.option import Option
+from epochal.settings.value_kinds import FLAG
 
 if TYPE_CHECKING:
     from epochal.runs import Prediction

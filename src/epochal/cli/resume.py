@@ -11,13 +11,13 @@ from epochal.cli.arguments import saving
 from epochal.cli.command import Command
 from epochal.cli.data import reading_progress
 from epochal.cli.flags import HOSTS, JSON, KEPT, QUIET, RAY
-from epochal.cli.kinds import PATH
 from epochal.cli.options import Sections, Text, but, flags
 from epochal.cli.output import echo
+from epochal.cli.param_types import PATH
 from epochal.cli.processes import join_others
 from epochal.cli.train import custom_model_errors, print_end, show_training
-from epochal.settings.kinds import WORD
 from epochal.settings.option import Option
+from epochal.settings.value_kinds import WORD
 
 _OPTIONS: Sections = {
     "Training": (

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.common.option_text import render_message
-from epochal.training.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
+from epochal.training.events import ClusterNote, Event, Progressed, Resumed, RunStarted, Unsaved
 from epochal.training.progress.opening import data_lines, plan_lines, training_lines
 from epochal.training.progress.status import Status
 from epochal.training.progress.terminal import Terminal, plain_console, section
@@ -79,7 +79,7 @@ class Screen(LiveScreen):
             section(self.console, "Resumed", [begun, *event.notes], self._terminal.width)
         elif isinstance(event, Unsaved):
             self._warn(f"not kept: {event.reason}; the training goes on and tries again")
-        elif isinstance(event, Noted):
+        elif isinstance(event, ClusterNote):
             self._warn(event.words)
 
     def _warn(self, words: str) -> None:

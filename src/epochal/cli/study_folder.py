@@ -29,7 +29,7 @@ T = TypeVar("T")
 _ASIDE = ("data", "out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that have no influence on which trainings are made."""
 
-OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json")
+OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "study.json")
 """What a folder holds besides finished trainings: worth nothing without one."""
 
 

@@ -20,7 +20,7 @@ from epochal.common.text import aligned, folded
 from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:
-    from epochal.choose.progress import Step
+    from epochal.choose.progress import ProgressStep
     from epochal.curves import Summary
 
 NAME_WIDTH = 30  # a longer name of a setting goes on in the line below
@@ -55,7 +55,7 @@ class StudyScreen(LiveScreen):
         if not self.quiet:
             print_places(self.console, [("Folder", folder), *([("Report", report)] if report else [])])
 
-    def show(self, step: Step) -> None:
+    def show(self, step: ProgressStep) -> None:
         """Take one step."""
         if not self.quiet:
             for number, (title, lines) in enumerate(self._opening):
@@ -78,7 +78,7 @@ class _PaceAndFinding(Pace):
 
 
 @dataclass(frozen=True)
-class Column:
+class TextColumn:
     """A column of a table: its title, and a cell for each row; numbers end together."""
 
     title: str
@@ -86,18 +86,18 @@ class Column:
     right: bool = True
 
 
-def set_in_columns(names: Sequence[str], columns: Sequence[Column], width: int) -> list[str]:
+def set_in_columns(names: Sequence[str], columns: Sequence[TextColumn], width: int) -> list[str]:
     """A table of settings as lines of at most `width`; columns that need more room go into one below it.
 
     Columns without any content are left out; a long name goes on in the line below.
 
-    >>> narrow = [Column("loss", ["0.31", "0.5"]), Column("updates", ["1,000", "20"])]
+    >>> narrow = [TextColumn("loss", ["0.31", "0.5"]), TextColumn("updates", ["1,000", "20"])]
     >>> print(*set_in_columns(["batch 8", "batch 32"], narrow, 20), sep="|")
               loss|batch 8   0.31|batch 32   0.5||          updates|batch 8     1,000|batch 32       20
     """
     wrapped = [textwrap.wrap(name, NAME_WIDTH, subsequent_indent="  ") or [""] for name in names]
     first = max(len(line) for lines in wrapped for line in lines)
-    tables: list[list[Column]] = [[]]
+    tables: list[list[TextColumn]] = [[]]
     room = width - first
     for column in columns:
         if not any(column.cells):
@@ -130,4 +130,4 @@ def quality(summary: Summary) -> str:
         return "not finite"
     if summary.sd is None:
         return f"{summary.mean:.3g}"
-    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}"
+    return f"{summary.format_value(summary.mean)} ± {summary.format_value(summary.sd)}"

@@ -11,12 +11,12 @@ from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.flags import JSON, QUIET
 from epochal.cli.interrupts import stopping
-from epochal.cli.kinds import PATH, TEXTS
 from epochal.cli.options import DATA, Sections, but, flags
 from epochal.cli.output import echo, echo_json
+from epochal.cli.param_types import PATH, TEXTS
 from epochal.cli.train import show_events
-from epochal.settings.kinds import FLAG, bounded, whole
 from epochal.settings.option import Option
+from epochal.settings.value_kinds import FLAG, number_in_range, whole
 
 if TYPE_CHECKING:
     from epochal.applications.word_vectors import WordVectors
@@ -29,7 +29,7 @@ _OPTIONS: Sections = {
         Option(
             "subsample",
             None,
-            bounded("a share between 0 and 1", lambda share: 0 <= share <= 1),
+            number_in_range("a share between 0 and 1", lambda share: 0 <= share <= 1),
             "Words with a larger one are thinned out; 0 for none. [0.001]",
             "SHARE",
         ),

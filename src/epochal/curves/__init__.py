@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from epochal.curves.curves import AXES as AXES, Band as Band, Best as Best, Curves as Curves
 from epochal.curves.judgment import KINDS as KINDS, Verdict as Verdict, figure_label as figure_label
 from epochal.curves.precision_recall import (
     PrecisionRecall as PrecisionRecall,
     precision_recall as precision_recall,
 )
-from epochal.curves.record import AXES as AXES, Band as Band, Best as Best, Curves as Curves
 from epochal.curves.statistics import Summary as Summary, summarize as summarize
 from epochal.curves.terminal import picture as picture
 from epochal.curves.verdict import judge as judge

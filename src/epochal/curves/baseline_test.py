@@ -12,8 +12,8 @@ import numpy as np
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
-from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.statistics import ALPHA, Floats
+from epochal.curves.trend_tests import PROBABLE, repeats_needed
 
 _DOUBT = 0.3
 """By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
@@ -84,13 +84,13 @@ def _by_loss(
     gain = baseline - values
     size = float(gain.mean())
     reached = float(baseline.mean() - size)
-    nats = view.nats(float(baseline.mean()), reached)
+    log_ratio = view.log_likelihood_ratio(float(baseline.mean()), reached)
     looked_at = max(2.0, stats.window_count(len(view.epochs)))
     needed: int | None = None
     if len(rows) >= limits.FEWEST_REPEATS:
         low = view.lower_bound(gain, 0.95)
         required = math.log((looked_at if view.same_samples else 2) / ALPHA)
-        by_samples = size > 0 and nats > required
+        by_samples = size > 0 and log_ratio > required
         # Samples that all repeats share may favor all of them alike: then both tests must agree.
         better = (low > 0 and (by_samples or not view.known_likelihood)) if view.same_samples else (
             low > 0 or by_samples
@@ -111,8 +111,8 @@ def _by_loss(
         bound = 0.0  # few evaluations do not show how a curve scatters, and the fall itself would count
         if view.evaluations >= limits.FEWEST_EVALUATIONS:
             bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
-        better = nats > required and size > bound
-        likely = nats > math.log(4) and size > bound / 2
+        better = log_ratio > required and size > bound
+        likely = log_ratio > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
         figures, samples = {"scatter_bound": bound} | figures, f"{view.validation_samples:,}"
         how = f"a likelihood ratio on {samples} validation samples and the scatter of the curve"
@@ -120,7 +120,7 @@ def _by_loss(
         "fair_best_value": -reached if view.flipped else reached,
         "gain_over_baseline": size,
         "gain_at_most": most,
-        "log_likelihood_ratio": nats,
+        "log_likelihood_ratio": log_ratio,
         "log_likelihood_ratio_needed": required,
     } | figures
     if view.interval is not None:

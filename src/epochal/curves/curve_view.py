@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.curves import limits
-from epochal.curves.record import Curves
+from epochal.curves.curves import Curves
 from epochal.curves.statistics import Floats, ending, last_known, majority_mean, t_factor, tail, three_digits
 
 _POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss
@@ -88,7 +88,7 @@ class CurveView:
         """Validation to training samples, where repeats split them at random.
 
         Repeats with the same held-out samples differ by seeds alone: the error due to these samples is judged
-        by their number (`nats`) or, for losses without a likelihood, as for a usual split.
+        by their number (`log_likelihood_ratio`) or, for losses without a likelihood, as for a usual split.
         """
         overlap = self.validation_samples / self.training_samples if self.training_samples else _OVERLAP
         if not self.same_samples:
@@ -150,7 +150,7 @@ class CurveView:
         half = t_factor(differences.size, test_train_ratio=self.test_train_ratio, confidence=confidence)
         return float(differences.mean()) - half * float(differences.std(ddof=1))
 
-    def nats(self, worse: float, better: float) -> float:
+    def log_likelihood_ratio(self, worse: float, better: float) -> float:
         """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
 
         For a log loss it is samples · (worse - better), exactly; for a squared loss, with normal errors,
@@ -173,22 +173,22 @@ class CurveView:
             return math.inf if worse > better else -math.inf
         return self.effective * _POWERS[self.loss] * math.log(worse / better)
 
-    def rise_of(self, nats: float, least: float) -> float:
-        """The rise above a loss with this log likelihood ratio: the inverse of `nats`."""
+    def rise_of(self, log_ratio: float, least: float) -> float:
+        """The rise above a loss with this log likelihood ratio: the inverse of `log_likelihood_ratio`."""
         if not self.effective:
             return 0.0
         if self.flipped:
             share = min(max(-least, 0.0), 1.0)
-            return math.sqrt(2 * nats * max(2 * share * (1 - share), 1e-3) / self.effective)
+            return math.sqrt(2 * log_ratio * max(2 * share * (1 - share), 1e-3) / self.effective)
         if self.loss == "log_loss":
-            return nats / self.effective
+            return log_ratio / self.effective
         if self.loss not in _POWERS:
             return math.inf
-        return least * math.expm1(min(nats / self.effective / _POWERS[self.loss], 50.0))
+        return least * math.expm1(min(log_ratio / self.effective / _POWERS[self.loss], 50.0))
 
     @property
     def known_likelihood(self) -> bool:
-        """Whether sample losses are evidence by themselves (`nats`)."""
+        """Whether sample losses are evidence by themselves (`log_likelihood_ratio`)."""
         return self.flipped or self.loss == "log_loss" or self.loss in _POWERS
 
     def flat_tolerance(self, least: float) -> float:

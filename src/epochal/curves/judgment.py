@@ -44,9 +44,9 @@ _LABELS = {
     "value_at_the_end": "smoothed loss at the end",
     "rise_to_the_end": "rise between them",
     "end_over_least": "end of the mean, times its least",
-    "rise_worth_a_word": "smallest rise that counts",
+    "min_relevant": "smallest rise that counts",
     "rise_at_most": "largest rise that is not ruled out",
-    "rise_that_was_taken_back": "largest rise before that was taken back",
+    "reversed_rise": "largest rise before that was taken back",
     "rise_by_a_factor_of_at_least": "rise as a factor, lower 95 % bound",
     "rise_at_least": "rise, lower 95 % bound",
     "training_fall_meanwhile": "fall of the training loss meanwhile",
@@ -64,7 +64,7 @@ _LABELS = {
 def figure_label(name: str) -> str:
     """A figure's label.
 
-    >>> figure_label("rise_worth_a_word"), figure_label("validation_samples")
+    >>> figure_label("min_relevant"), figure_label("validation_samples")
     ('smallest rise that counts', 'validation samples')
     """
     return _LABELS.get(name) or label_of(name)

@@ -10,9 +10,9 @@ from epochal.common.text import counted
 from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent
-from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.statistics import Floats, ending, three_digits
+from epochal.curves.trend_tests import Difference
 
 _COUNTS = (
     f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "

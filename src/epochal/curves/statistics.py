@@ -54,14 +54,14 @@ class Summary(Record):
             return 3
         return min(12, max(0, 2 - math.floor(math.log10(abs(self.mean)))))
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value of this quantity with the digits that its spread justifies.
 
-        >>> summarize([0.75, 0.78, 0.77]).written(0.7)
+        >>> summarize([0.75, 0.78, 0.77]).format_value(0.7)
         '0.700'
-        >>> summarize([72_737.4, 76_130.2]).written(72_737.4)
+        >>> summarize([72_737.4, 76_130.2]).format_value(72_737.4)
         '72,737'
-        >>> summarize([0.1 + 0.2, 0.3]).written(0.3)  # rounding of the machine is no spread
+        >>> summarize([0.1 + 0.2, 0.3]).format_value(0.3)  # rounding of the machine is no spread
         '0.300'
         """
         if self.decimals > 6 or not abs(value) < 1e15:
@@ -87,9 +87,9 @@ class Summary(Record):
             return f"{three_digits(self.mean)} (1 repeat: no interval{aside})"
         interval = ""
         if self.ci95 is not None:
-            low, high = map(self.written, self.ci95)
+            low, high = map(self.format_value, self.ci95)
             interval = f"; 95 % interval {low}{'–' if self.ci95[0] >= 0 else ' to '}{high}"
-        spread = f"{self.written(self.mean)} ± {self.written(self.sd)}"
+        spread = f"{self.format_value(self.mean)} ± {self.format_value(self.sd)}"
         return f"{spread} (sd of {finite} repeats{interval}{aside})"
 
 
@@ -230,6 +230,25 @@ def smoothed(row: Floats) -> Floats:
     low, high = at - _half(at), np.minimum(at + _half(at) + 1, row.size)
     number = count[high] - count[low]
     return np.where(finite, (total[high] - total[low]) / np.maximum(number, 1), np.nan)
+
+
+def epochs_of_others(values: Floats) -> Ints:
+    """For each repeat, the row at which the others are best on average; what is lower is better.
+
+    A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
+    choose does not (leaving one out, Stone 1974). A repeat that is alone is smoothed. Values have shape
+    (repeats, rows); after its end a repeat has NaN, and counts with its last value.
+
+    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
+    [2, 1, 1]
+    """
+    if len(values) == 1:
+        rest = smoothed(values[0])[None]
+    else:
+        continued = forward_filled(values)[0]
+        rest = continued.sum(axis=0) - continued
+    # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
+    return np.argmin(np.where(np.isfinite(rest) & np.isfinite(values), rest, np.inf), axis=1)
 
 
 def tail(row: Floats, last: int, window: int) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.curves.record import Band, Curves
+from epochal.curves.curves import Band, Curves
 from epochal.curves.statistics import Bools, Floats, Ints
 from epochal.errors import Refusal
 

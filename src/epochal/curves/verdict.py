@@ -13,11 +13,11 @@ from epochal.common.text import counted
 from epochal.curves import limits, sentences
 from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView
-from epochal.curves.evidence import Difference, test_fall, test_rise
+from epochal.curves.curves import Curves
 from epochal.curves.judgment import Verdict
-from epochal.curves.record import Curves
 from epochal.curves.stability import say_end_above, unstable_verdict
 from epochal.curves.statistics import for_json
+from epochal.curves.trend_tests import Difference, detect_fall, detect_rise
 
 
 def judge(
@@ -103,7 +103,7 @@ def _judged(view: CurveView) -> Verdict:
     test = compare_with_baseline(view)
     if view.evaluations < limits.FEWEST_EVALUATIONS:
         return sentences.say_too_short(view, test)
-    rise, fall = test_rise(view), test_fall(view, view.oriented)
+    rise, fall = detect_rise(view), detect_fall(view, view.oriented)
     waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
         verdict = sentences.say_no_better(view, test, rise)
@@ -134,7 +134,7 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
         figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
-        settled = test_fall(view, view.training).ruled_out
+        settled = detect_fall(view, view.training).ruled_out
         if (
             view.monitor in view.baseline
             and explained < limits.EXPLAINED
@@ -158,7 +158,7 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
 def _training_falls(view: CurveView) -> bool:
     if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
         return False
-    return test_fall(view, view.training).detected
+    return detect_fall(view, view.training).detected
 
 
 def _surely_underfit(view: CurveView) -> bool:

@@ -203,7 +203,7 @@ def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | 
 
 
 def encode_new(
-    encoder: SampleEncoder | None, source: Any, known: TrainingContext = NO_CONTEXT, *, finite: bool = False
+    encoder: SampleEncoder | None, source: Any, context: TrainingContext = NO_CONTEXT, *, finite: bool = False
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
 
@@ -214,7 +214,7 @@ def encode_new(
     kind = type(encoder)
     found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
     assert found_by.encode_new is not None
-    found = found_by.encode_new(encoder, parts_on_host(source), known)
+    found = found_by.encode_new(encoder, parts_on_host(source), context)
     if finite and isinstance(found.inputs, np.ndarray):
         refuse_missing_values(found.inputs)
     return found

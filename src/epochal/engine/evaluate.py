@@ -70,7 +70,7 @@ def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 def _halves(spec: Spec, part: SplitPart, outputs: jax.Array, target_scale: jax.Array) -> jax.Array:
     """The monitored value on both halves of the validation samples, (2,)."""
-    losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.cross_fit)
+    losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.halving)
     if spec.monitor_index:
 
         def of(rows: NDArray[np.int64]) -> jax.Array:
@@ -118,7 +118,7 @@ def evaluate_step(
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = metrics_of_part(spec, variables, part, target_scale)
         metrics += found
-        if name == "validation" and spec.cross_fit:
+        if name == "validation" and spec.halving:
             halves = _halves(spec, part, outputs, target_scale)
     return decide(spec, repeat, metrics, halves, position, epoch)
 
@@ -134,7 +134,7 @@ def decide(
     """Update best parameters and status from the parts' values: (repeat, all values, was it running).
 
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
-    `halves` has it on both halves of the validation samples, (2,), read with `spec.cross_fit`.
+    `halves` has it on both halves of the validation samples, (2,), read with `spec.halving`.
     """
     running = repeat.status == state.RUNNING
     broken = repeat.broken_index >= 0
@@ -149,7 +149,7 @@ def decide(
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
 
     best_halves = repeat.halves
-    if spec.cross_fit and halves is not None:
+    if spec.halving and halves is not None:
         values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
         best_halves = jnp.where(chosen[:, None], halves, best_halves)

@@ -64,7 +64,7 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
         best_value=jnp.float32(jnp.inf),
         best_epoch=jnp.int32(0),
         best_index=jnp.int32(0),
-        halves=jnp.full((2 if spec.cross_fit else 0, 2), jnp.nan, jnp.float32),
+        halves=jnp.full((2 if spec.halving else 0, 2), jnp.nan, jnp.float32),
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
         running_rest=jnp.float32(0),

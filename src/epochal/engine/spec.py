@@ -93,7 +93,7 @@ class Spec:
     """The largest norm of the whole gradient."""
     gradient_noise: float = 0.0
     """The variance of the first gradient's noise (`update`)."""
-    cross_fit: str = ""
+    halving: str = ""
     """How validation samples are halved to estimate the optimism of choosing the epoch on them: "mixed", or
     "ordered" for first and last; empty if not needed.
     """

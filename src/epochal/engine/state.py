@@ -60,7 +60,7 @@ class RepeatState(NamedTuple):
     best_index: Array
     halves: Array
     """(2, 2), [i, j]: the monitored value of validation half j at the epoch where half i was best (NaN
-    before); (0, 2) without `spec.cross_fit`."""
+    before); (0, 2) without `spec.halving`."""
     rule: PyTree
     running_loss: Array
     """Sum of the losses since the last evaluation."""

@@ -203,8 +203,8 @@ class StreamedRepeatStack(BaseRepeatStack):
             scored = evaluate_in_blocks(reader, read, self._score, self._executor)
             of = functools.partial(self._metric_values, name, *scored)
             metrics += of(slice(None))
-            if name == "validation" and spec.cross_fit:
-                halves[:] = [of(half)[spec.monitor_index] for half in halved(len(reader), spec.cross_fit)]
+            if name == "validation" and spec.halving:
+                halves[:] = [of(half)[spec.monitor_index] for half in halved(len(reader), spec.halving)]
         return self._decide(np.asarray(metrics, np.float32)[None], halves[None])
 
     def _metric_values(

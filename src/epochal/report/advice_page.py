@@ -54,7 +54,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
         command=line or command(advice),
         goal={"cost": cost, "wanted": wanted, "best": best},
         advised_tried=any(map(advice.advises, advice.tried)),
-        missed=any(not one.effort.reached for one in advice.tried),
+        missed=any(not one.updates_to_target.reached for one in advice.tried),
         tried=_tried(advice, against),
         against=against,
         theory=_theory(advice),
@@ -144,15 +144,15 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     shape, words = study_page.STANDINGS[stands]
     words = "advised" if advised else "reference, not advised" if one.reference else words
     quality = advice.goal == "quality"
-    write = duration if advice.goal == "time" else advice.quality.written if quality else format_number
+    write = duration if advice.goal == "time" else advice.quality.format_value if quality else format_number
     return [
         *study_page.setting_cells(one),
         Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
         _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
-        else _ranged(one.ratio, advice.quality.written if quality else format_number),
-        study_page.effort_cell(one.effort, ends=not one.epochs),
+        else _ranged(one.ratio, advice.quality.format_value if quality else format_number),
+        study_page.ert_cell(one.updates_to_target, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]
 

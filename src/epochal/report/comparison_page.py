@@ -44,8 +44,8 @@ def comparison_page(comparison: Comparison) -> str:
     return study_page.render_study(
         comparison,
         "comparison",
-        (counted(len(rows), "setting"), comparison.at),
-        {"all settings": comparison.at},
+        (counted(len(rows), "setting"), comparison.budget),
+        {"all settings": comparison.budget},
         figures=comparison_figures(comparison),
         judged=label_of(comparison.column),
         answer=_answer(comparison, measured),
@@ -64,7 +64,7 @@ def _answer(comparison: Comparison, measured: Sequence[Row]) -> dict[str, str]:
     clear = set(comparison.tied) <= set(comparison.same)
     if not measured:
         sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
-    elif comparison.unbeaten is not None:  # before what is best among them
+    elif comparison.baseline_not_beaten is not None:  # before what is best among them
         sign, tone, kind = "≈", "bad", UNBEATEN
     elif len(comparison.rows) == 1:
         sign, tone, kind = "≈", "open", "Only one setting"
@@ -91,7 +91,7 @@ def _done(comparison: Comparison) -> str:
     words = f"{what}, {'each ' if len(rows) > 1 else ''}trained {times}"
     if fewer:
         words += f" ({fewer} of them fewer times, since they were clearly behind)"
-    words += f"; equal for all: {comparison.at}."
+    words += f"; equal for all: {comparison.budget}."
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:
@@ -176,11 +176,11 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         ("standing", "against the setting with the best mean"),
         *study_page.SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
-        (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
+        (label_of(comparison.column), "mean over repeats at the epoch that other repeats choose, with 95 % interval"),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
         ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
-        ("broken", "repeats whose loss was not finite"),
+        ("diverged", "repeats whose loss was not finite"),
     ]
     lines = [
         [
@@ -191,7 +191,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
             _summary(row.quality),
             *_difference(row),
             *(_summary(row.metrics[name]) if name in row.metrics else Cell("–") for name in columns),
-            Cell(str(row.broken), by=row.broken),
+            Cell(str(row.diverged), by=row.diverged),
         ]
         for row in rows
     ]
@@ -211,7 +211,7 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
 
 
 def _cost(rows: Sequence[Row]) -> Table:
-    target = any(row.effort is not None for row in rows)
+    target = any(row.updates_to_target is not None for row in rows)
     heads = [
         ("setting", "what differs"),
         ("best epoch", "mean over repeats"),
@@ -226,7 +226,7 @@ def _cost(rows: Sequence[Row]) -> Table:
             Cell(row.name, by=row.name),
             Cell(format_number(row.best_epoch.mean), by=row.best_epoch.mean),
             Cell(f"{row.updates:,}", by=row.updates),
-            *([_effort(row)] if target else []),
+            *([_ert(row)] if target else []),
             Cell(duration(row.update_seconds), by=row.update_seconds),
             Cell(duration(row.seconds), by=row.seconds),
             Cell(_jitter(row), by=row.noise),
@@ -249,18 +249,18 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
         share, chances = 1 - share, (1 - chances[1], 1 - chances[0])
     else:
         behind, ends = -behind, None if ends is None else (-ends[1], -ends[0])
-    written = found.differences.written
+    format_value = found.differences.format_value
     return Cell(
-        written(behind) if math.isfinite(behind) else "–",
-        "" if ends is None else interval(*ends, write=written),
+        format_value(behind) if math.isfinite(behind) else "–",
+        "" if ends is None else interval(*ends, write=format_value),
         behind,
     ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
 
 
-def _effort(row: Row) -> Cell:
-    found = row.effort
+def _ert(row: Row) -> Cell:
+    found = row.updates_to_target
     if found is None:
         return Cell("–")
     if found.reached == 0:
         return Cell("not reached", str(found))
-    return study_page.effort_cell(found)
+    return study_page.ert_cell(found)

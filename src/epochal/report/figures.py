@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves, PrecisionRecall
-from epochal.report import numbers
+from epochal.report import plot_data
 from epochal.report.forecast import forecast_figure
-from epochal.report.numbers import json_number, json_numbers
+from epochal.report.plot_data import json_number, json_numbers
 from epochal.runs import Run
 
 _MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
@@ -25,16 +25,16 @@ _MOST_DOTS = 4000
 def figure_data(run: Run, precision_recall: Mapping[str, Sequence[PrecisionRecall]]) -> dict[str, Any]:
     """The x-axes, panels of curves, and the other figures that there are."""
     curves = run.curves
-    keep = numbers.evenly(np.unique(curves.update).size, _MOST_POINTS)
+    keep = plot_data.evenly(np.unique(curves.update).size, _MOST_POINTS)
     main = "validation.loss" if run.headline is None else run.headline[0]
-    panels = numbers.panels_of(curves, main) if len(curves) else []
+    panels = plot_data.panels_of(curves, main) if len(curves) else []
     return {
         "x": {x: json_numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
-        "panels": [_panel(numbers.lines_of(curves, names, run.baseline), keep) for names in panels],
+        "panels": [_panel(plot_data.lines_of(curves, names, run.baseline), keep) for names in panels],
         "best": _best(curves),
         "precision_recall": [
             {"name": one.name, "base": json_number(one.base), "lines": list(map(_steps, one.lines))}
-            for one in numbers.precision_recall_panels(precision_recall)
+            for one in plot_data.precision_recall_panels(precision_recall)
         ],
         "forecast": forecast_figure(run),
         "residuals": _residuals(run),
@@ -50,8 +50,8 @@ def confusion_of(run: Run) -> NDArray[np.float64] | None:
     return np.asarray(scores.confusion, np.float64)
 
 
-def _panel(lines: list[numbers.Line], keep: NDArray[np.int64]) -> dict[str, Any]:
-    kind = numbers.kind_of(lines[0].name)
+def _panel(lines: list[plot_data.Line], keep: NDArray[np.int64]) -> dict[str, Any]:
+    kind = plot_data.kind_of(lines[0].name)
     shown = [
         {
             "name": line.name,
@@ -76,11 +76,11 @@ def _best(curves: Curves) -> dict[str, float | None] | None:
     median = curves.best("validation.loss").median_epoch if "validation.loss" in curves.columns else math.nan
     if not math.isfinite(median):
         return None
-    return {x: json_number(float(numbers.along_at(curves, x, median))) for x in AXES}
+    return {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}
 
 
-def _steps(line: numbers.PrecisionRecallLine) -> dict[str, Any]:
-    keep = np.append(0, 1 + numbers.evenly(len(line.recall) - 1, _MOST_STEPS))
+def _steps(line: plot_data.PrecisionRecallLine) -> dict[str, Any]:
+    keep = np.append(0, 1 + plot_data.evenly(len(line.recall) - 1, _MOST_STEPS))
     ends = {end: json_numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
     each = [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]
     return {"role": line.role, "average": line.average, **ends, "repeats": each}

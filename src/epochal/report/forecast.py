@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.report.numbers import Floats, json_numbers
+from epochal.report.plot_data import Floats, json_numbers
 from epochal.runs import Run
 
 _CODES = {"validation": 2, "test": 3}

@@ -74,7 +74,7 @@ def quality(summary: Summary) -> str:
 
 def fixed(value: float, summary: Summary) -> str:
     """A value with the digits of a summary."""
-    return summary.written(value) if math.isfinite(value) else "not finite"
+    return summary.format_value(value) if math.isfinite(value) else "not finite"
 
 
 def format_ci(summary: Summary) -> str:
@@ -82,7 +82,7 @@ def format_ci(summary: Summary) -> str:
     if summary.ci95 is None:
         return f"no interval{' (1 repeat)' * (summary.sd is None)}" if math.isfinite(summary.mean) else "–"
     low, high = summary.ci95
-    return f"{summary.written(low)} to {summary.written(high)}"
+    return f"{summary.format_value(low)} to {summary.format_value(high)}"
 
 
 def named(name: str) -> str:

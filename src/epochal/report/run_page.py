@@ -13,8 +13,8 @@ from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
-from epochal.report.numbers import level_of
 from epochal.report.page import Cell, Table, render
+from epochal.report.plot_data import level_of
 from epochal.runs import ClassMetrics, ForecastScores, Run
 from epochal.runs.evaluation_text import format_mean_sd, mean_count, results_table
 from epochal.training.describe import describe_model
@@ -259,10 +259,10 @@ def _steps(forecasts: Mapping[str, ForecastScores]) -> Iterator[Table]:
             continue
         rows = []
         for step, rmse in enumerate(found.rmse_by_step):
-            ends = "" if rmse.ci95 is None else f" ({' to '.join(map(rmse.written, rmse.ci95))})"
-            own = Cell(f"{rmse.written(rmse.mean)}{ends}", by=rmse.mean)
+            ends = "" if rmse.ci95 is None else f" ({' to '.join(map(rmse.format_value, rmse.ci95))})"
+            own = Cell(f"{rmse.format_value(rmse.mean)}{ends}", by=rmse.mean)
             rivals = [one.rmse_by_step[step].mean for one in found.naive]
             rows.append(
-                [Cell(str(step + 1), by=step), own, *(Cell(rmse.written(one), by=one) for one in rivals)]
+                [Cell(str(step + 1), by=step), own, *(Cell(rmse.format_value(one), by=one) for one in rivals)]
             )
         yield Table(("step ahead", f"RMSE, {part}", *(f"RMSE of {one.name}" for one in found.naive)), rows)

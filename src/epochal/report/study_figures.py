@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.report.numbers import json_number, json_numbers, lines_of
+from epochal.report.plot_data import json_number, json_numbers, lines_of
 
 _MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
@@ -25,12 +25,12 @@ _MOST_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
-    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
+    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "diverged".
 
     "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
     """
     if not math.isfinite(row.quality.mean):
-        return "broken"
+        return "diverged"
     if row.name == comparison.recommended:
         return "best"
     if row.name in comparison.tied:
@@ -64,7 +64,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
             for i, row in enumerate(rows)
         ],
         "curves": _comparison_curves(comparison, rows),
-        "effort": _comparison_effort(comparison, rows),
+        "ert": _comparison_ert(comparison, rows),
     }
 
 
@@ -110,7 +110,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
                 for source, (row, curves, kept) in enumerate(drawn)
                 if column in curves.columns
             ],
-            "target": json_number(comparison.target if column == comparison.column else None),
+            "target": json_number(comparison.target_value if column == comparison.column else None),
         }
         for column in _columns([curves for _, curves in found], comparison.column)
     ]
@@ -139,7 +139,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             for one in both
             if one in curves.columns
         ]
-        level = advice.target if column == advice.column and advice.goal != "quality" else None
+        level = advice.target_value if column == advice.column and advice.goal != "quality" else None
         quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": json_number(level)})
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
@@ -186,16 +186,16 @@ def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, list[float | No
 # --- work to the target -------------------------------------------------------------------------------------
 
 
-def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any] | None:
+def _comparison_ert(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any] | None:
     points = [
         {
             "name": row.name,
             "batch": row.batch_size,
             "standing": standing(row, comparison),
-            **_effort(row.effort),
+            **_ert(row.updates_to_target),
         }
         for row in rows
-        if row.effort is not None
+        if row.updates_to_target is not None
     ]
     if not points:
         return None
@@ -204,22 +204,22 @@ def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     return {"points": points, **fit}
 
 
-def point_of(effort: Effort) -> float:
+def point_of(ert: ExpectedRunningTime) -> float:
     """The updates that one may expect to need; where no repeat reached the target, those spent in vain."""
-    spent = effort.within[1] if effort.within is not None else effort.low
-    return effort.expected if effort.reached else spent
+    spent = ert.within[1] if ert.within is not None else ert.low
+    return ert.expected if ert.reached else spent
 
 
-def _effort(effort: Effort) -> dict[str, Any]:
-    none = effort.reached == 0
+def _ert(ert: ExpectedRunningTime) -> dict[str, Any]:
+    none = ert.reached == 0
     return {
-        "at": json_number(point_of(effort)),
-        "low": None if none else json_number(effort.low),
-        "high": None if none else json_number(effort.high),
-        "open": bool(not none and math.isinf(effort.high)),
-        "reached": effort.reached,
-        "repeats": effort.repeats,
-        "words": str(effort),
+        "at": json_number(point_of(ert)),
+        "low": None if none else json_number(ert.low),
+        "high": None if none else json_number(ert.high),
+        "open": bool(not none and math.isinf(ert.high)),
+        "reached": ert.reached,
+        "repeats": ert.repeats,
+        "words": str(ert),
     }
 
 
@@ -247,7 +247,7 @@ def _fit(
 
 def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
     cost, low, high = one.cost
-    missed = one.effort.reached == 0 and advice.goal != "quality"
+    missed = one.updates_to_target.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
         "rate": json_number(one.learning_rate),
@@ -257,7 +257,7 @@ def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
         "high": None if missed else json_number(high),
         "open": bool(math.isinf(high) and not missed),
         "missed": missed,
-        "reached": one.effort.reached,
+        "reached": one.updates_to_target.reached,
         "repeats": one.repeats,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.reached import Effort
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.report.formatting import conditions, format_number, interval, minute
 from epochal.report.page import Cell, render
 
@@ -16,7 +16,7 @@ STANDINGS = {
     "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
-    "broken": ("⚡", "not finite"),
+    "diverged": ("⚡", "not finite"),
 }
 """A shape and words for each standing, so that meaning does not depend on color."""
 
@@ -53,13 +53,13 @@ def setting_cells(one: Row | Tried) -> list[Cell]:
     ]
 
 
-def effort_cell(effort: Effort, *, ends: bool = True) -> Cell:
+def ert_cell(ert: ExpectedRunningTime, *, ends: bool = True) -> Cell:
     """The expected updates to the target, with their interval, and how many repeats reached it if not all."""
-    if effort.reached == 0:
+    if ert.reached == 0:
         return Cell("not reached")
-    between = interval(effort.low, effort.high) if ends else ""
-    missed = "" if effort.reached == effort.repeats else f"; reached in {effort.reached} of {effort.repeats}"
-    return Cell(format_number(effort.expected), between + missed, effort.expected)
+    between = interval(ert.low, ert.high) if ends else ""
+    missed = "" if ert.reached == ert.repeats else f"; reached in {ert.reached} of {ert.repeats}"
+    return Cell(format_number(ert.expected), between + missed, ert.expected)
 
 
 def render_study(

@@ -8,13 +8,13 @@ from epochal.runs.evaluation import (
 )
 from epochal.runs.forecast import (
     ForecastScores as ForecastScores,
-    Naive as Naive,
+    NaiveForecast as NaiveForecast,
     Observed as Observed,
     score_forecasts as score_forecasts,
 )
 from epochal.runs.loading import load as load, load_record as load_record
 from epochal.runs.outcome import (
-    BrokenUpdate as BrokenUpdate,
+    DivergedUpdate as DivergedUpdate,
     Fitted as Fitted,
     Outcome as Outcome,
     Scores as Scores,
@@ -22,6 +22,6 @@ from epochal.runs.outcome import (
 from epochal.runs.overlap import Overlap as Overlap
 from epochal.runs.per_class import ClassMetrics as ClassMetrics, Confused as Confused
 from epochal.runs.prediction import Prediction as Prediction
-from epochal.runs.record import Run as Run
+from epochal.runs.run import Run as Run
 from epochal.runs.saving import publish as publish, refuse_existing as refuse_existing, save as save
 from epochal.runs.threshold import Threshold as Threshold

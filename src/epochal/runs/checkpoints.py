@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.runs import disk
+from epochal.runs.checksummed_json import digest, parse, read_sealed, seal
 from epochal.runs.disk import Digest
-from epochal.runs.sealed import digest, parse, read_sealed, seal
 from epochal.runs.tensors import read_tensors, write_tensors
 
 FOLDER = "checkpoints"

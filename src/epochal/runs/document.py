@@ -19,11 +19,11 @@ from epochal.curves import KINDS, Verdict
 from epochal.data import Task
 from epochal.data.records import Damaged, NullableFloat, built, converted
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
-from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Digest
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.outcome import Outcome, Scores
-from epochal.runs.record import Run
+from epochal.runs.run import Run
+from epochal.runs.run_files import listed, read_run
 from epochal.runs.tensors import Tensors
 from epochal.runs.threshold import Threshold
 

@@ -30,7 +30,7 @@ from epochal.runs.predict import (
     with_target,
     without_target,
 )
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 _BINS = 10
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

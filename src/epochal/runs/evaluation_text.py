@@ -15,7 +15,7 @@ from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
-    from epochal.runs.record import Run
+    from epochal.runs.run import Run
 
 MOST_CLASSES = 12
 MOST_PAIRS = 8
@@ -64,7 +64,7 @@ def _metrics(found: Evaluation) -> Section:
         metric, _, rest = name.partition(" ")
         label = f"{label_of(metric)} {rest}".rstrip()
         of_several = (*cells(summary), value_of(together, summary))
-        rows.append((label, *of_several) if several else (label, summary.written(summary.mean)))
+        rows.append((label, *of_several) if several else (label, summary.format_value(summary.mean)))
     title = "Metrics (1 repeat: no interval)"
     if several:
         title = f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)"
@@ -84,7 +84,7 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
     for part, name, summary in shown:
         if name in without:
             continue
-        row = cells(summary) if several else (summary.written(summary.mean),)
+        row = cells(summary) if several else (summary.format_value(summary.mean),)
         if together:
             row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
         rows.append((f"{part} {label_of(name)}", *row))
@@ -103,15 +103,15 @@ def cells(summary: Summary) -> tuple[str, str]:
     ends = ""
     if summary.ci95 is not None:
         dash = "–" if summary.ci95[0] >= 0 else " to "
-        ends = dash.join(summary.written(end) for end in summary.ci95)
+        ends = dash.join(summary.format_value(end) for end in summary.ci95)
     left_out = len(summary.per_repeat) - summary.repeats
     aside = f" ({left_out} not finite, left out)" if left_out else ""
-    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{ends}{aside}"
+    return f"{summary.format_value(summary.mean)} ± {summary.format_value(summary.sd)}", f"{ends}{aside}"
 
 
 def value_of(value: float, like: Summary) -> str:
     """A value with the digits of a summary; empty if it is not finite."""
-    return like.written(value) if math.isfinite(value) else ""
+    return like.format_value(value) if math.isfinite(value) else ""
 
 
 def _classes(found: Evaluation) -> list[Section]:
@@ -237,9 +237,9 @@ def _steps(found: Evaluation) -> Section:
     if len(scores.rmse_by_step) > 1:
         rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
         for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
-            own = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
+            own = cells(rmse)[0] if rmse.sd is not None else rmse.format_value(rmse.mean)
             naive = [one.rmse_by_step[step] for one in scores.naive]
-            rows.append((str(step + 1), own, *(one.written(one.mean) for one in naive)))
+            rows.append((str(step + 1), own, *(one.format_value(one.mean) for one in naive)))
         lines += aligned(rows) + _hidden(len(scores.rmse_by_step) - _MOST_STEPS)
     return "Against forecasts that need no training, on the same windows", lines
 

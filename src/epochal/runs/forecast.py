@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Naive(Record):
+class NaiveForecast(Record):
     """A naive forecast, scored on the same windows.
 
     `rmse` is in the target's units. `skill` is the relative reduction of the RMSE of each repeat, in the same
@@ -43,7 +43,7 @@ class Naive(Record):
         """
         if self.ensemble is not None and math.isfinite(self.ensemble.skill):
             return self.ensemble.sentence(self, rmse)
-        against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
+        against = f"RMSE {rmse.format_value(rmse.mean)} against {rmse.format_value(self.rmse.mean)}"
         skill = self.skill
         if rmse.repeats == 0:
             return f"no comparison with {self.name}: no repeat has finite forecasts"
@@ -107,12 +107,14 @@ class EnsembleScores:
             ends = (found - reach, min(1.0, found + reach))
         return EnsembleScores(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
 
-    def sentence(self, naive: Naive, rmse: Summary) -> str:
+    def sentence(self, naive: NaiveForecast, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
-        members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        members = (
+            f"; {rmse.format_value(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        )
         who = "the ensemble" if several else "it"
-        against = f"RMSE {rmse.written(self.rmse)} against {rmse.written(naive.rmse.mean)}{members}"
+        against = f"RMSE {rmse.format_value(self.rmse)} against {rmse.format_value(naive.rmse.mean)}{members}"
         if self.ci95 is None:
             word = "lower" if self.skill >= 0 else "higher"
             return (
@@ -146,7 +148,7 @@ class ForecastScores(Record):
     windows: int
     rmse: Summary
     rmse_by_step: tuple[Summary, ...]
-    naive: tuple[Naive, ...]
+    naive: tuple[NaiveForecast, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -247,7 +249,7 @@ def score_forecasts(
         scores = summed(lambda one: one, guesses, bounds=(0.0, math.inf))
         skills = summed(_skill, errors, guesses, bounds=(-math.inf, 1.0), optimism=gained)
         together = EnsembleScores.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None
-        naive.append(Naive(name, *scores, *skills, together))
+        naive.append(NaiveForecast(name, *scores, *skills, together))
     found = summed(lambda one: one, errors, bounds=(0.0, math.inf), optimism=-share * ours)
     return ForecastScores(true.shape[1], *found, tuple(naive))
 

@@ -13,8 +13,8 @@ from epochal.curves import Summary
 from epochal.data.records import Record, converted
 from epochal.errors import Refusal
 from epochal.runs.checks import WRONG
-from epochal.runs.contents import REQUEST, RUN
 from epochal.runs.document import Document, read_document
+from epochal.runs.run_files import REQUEST, RUN
 from epochal.runs.studies import StudyFolder, read_study
 
 

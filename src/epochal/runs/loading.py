@@ -26,11 +26,11 @@ from epochal.models.metrics import RESERVED
 from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.runs.checks import WRONG, custom_model, damaged, one_line, read_table, reading, rebuilt_model
-from epochal.runs.contents import OBSERVED, PARAMETERS, check_files
 from epochal.runs.document import Document, check_run, read_document, read_scores
 from epochal.runs.forecast import Observed
 from epochal.runs.outcome import Fitted
-from epochal.runs.record import Run
+from epochal.runs.run import Run
+from epochal.runs.run_files import OBSERVED, PARAMETERS, check_files
 from epochal.runs.tensors import Tensors, read_tensors
 
 PARTS = ("", "train", "validation", "test")

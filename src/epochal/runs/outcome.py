@@ -14,7 +14,7 @@ from epochal.models import Variables
 
 
 @dataclass(frozen=True)
-class BrokenUpdate:
+class DivergedUpdate:
     """The first update whose loss or parameters were not finite; counted from 0, shown from 1."""
 
     update: int
@@ -43,7 +43,7 @@ class Outcome:
     seconds: NullableFloat
     best_epoch: NullableFloat
     best_update: int
-    broken: BrokenUpdate | None = None
+    diverged: DivergedUpdate | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from epochal.models import Model, Pairwise, build_for_inputs, computing_in, labe
 from epochal.runs.outcome import Fitted
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction, Ranking
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 LEAST_ROWS = 16
 """Smallest padded block; larger ones are padded to a power of two."""
@@ -179,7 +179,7 @@ def read_samples(
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("`skip_bad` is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    known = TrainingContext(
+    context = TrainingContext(
         run.task,
         tuple(run.data["shape"]),
         run.data["target"],
@@ -188,7 +188,7 @@ def read_samples(
         partial=True,
         stream=True if run.settings.get("stream") is True else None,
     )
-    dataset = encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
+    dataset = encode_new(encoder, data, context, finite=any(fitted.scaling is None for fitted in run.fitted))
     return replace(dataset, raw_notes=(*dataset.raw_notes, *_far(run, dataset)))
 
 

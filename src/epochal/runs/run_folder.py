@@ -24,10 +24,10 @@ from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checkpoints import FOLDER, Checkpoints
-from epochal.runs.contents import REQUEST, RUN
-from epochal.runs.record import Run
+from epochal.runs.checksummed_json import parse, read_sealed, seal
+from epochal.runs.run import Run
+from epochal.runs.run_files import REQUEST, RUN
 from epochal.runs.saving import publish, refuse_existing
-from epochal.runs.sealed import parse, read_sealed, seal
 
 Unit = Literal["seconds", "updates", "epochs"]
 

@@ -22,11 +22,11 @@ from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.wrappers import names_of
 from epochal.runs import disk
 from epochal.runs.checks import predictions_file
-from epochal.runs.contents import FORMAT, OBSERVED, PAGE, RESULTS, RUN
+from epochal.runs.checksummed_json import seal
 from epochal.runs.disk import Digest
 from epochal.runs.document import Document, predictions_table
-from epochal.runs.record import Run
-from epochal.runs.sealed import seal
+from epochal.runs.run import Run
+from epochal.runs.run_files import FORMAT, OBSERVED, PAGE, RESULTS, RUN
 from epochal.runs.tensors import write_tensors
 
 _HIDDEN = ".result-"

@@ -1,6 +1,6 @@
 """Folders of comparisons and advice, as the commands for runs find and name them.
 
-Beside the trials (`choose.store`) such a folder has choice.json: the command that makes it and, when it has
+Beside the trials (`choose.store`) such a folder has study.json: the command that makes it and, when it has
 ended, its result and the command that trains with it.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 from epochal.common.text import one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
-from epochal.runs.sealed import read_sealed, seal
+from epochal.runs.checksummed_json import read_sealed, seal
 
-CHOICE = "choice.json"
+STUDY = "study.json"
 TRIALS = "trials.jsonl"
 _REQUEST = "request.json"
 _MOST_REQUEST = 64 << 20
@@ -124,18 +124,18 @@ def write_study(
         "train": list(train) or before.get("train", []),
         "result": result if result is not None else before.get("result"),
     }
-    partial = path / f"{CHOICE}.partial"
+    partial = path / f"{STUDY}.partial"
     if os.path.lexists(partial):
         disk.remove(partial)
     disk.write(partial, [seal(document).encode()])
-    disk.replace(partial, path / CHOICE)
+    disk.replace(partial, path / STUDY)
 
 
 def _written(path: Path) -> dict[str, Any]:
-    """The content of choice.json; empty if there is none, or a damaged one."""
-    if (path / CHOICE).is_file():
+    """The content of study.json; empty if there is none, or a damaged one."""
+    if (path / STUDY).is_file():
         with suppress(Refusal):
-            return read_sealed(path / CHOICE)
+            return read_sealed(path / STUDY)
     return {}
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 from epochal.runs import disk
+from epochal.runs.checksummed_json import parse
 from epochal.runs.disk import Digest
-from epochal.runs.sealed import parse
 
 Tensors = dict[str, NDArray[Any]]
 

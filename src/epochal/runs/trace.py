@@ -16,7 +16,7 @@ import numpy as np
 from epochal.errors import Refusal
 from epochal.plan import Plan, SampleUse
 from epochal.plan.audit import DEFAULT_EPOCHS, Audit, audit
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 _TRAIN = 1
 
@@ -61,11 +61,11 @@ class Formed:
 
 
 def _course(run: Run, repeat: int) -> tuple[Plan, int]:
-    """The plan of a repeat, and its number of updates, a broken one included."""
+    """The plan of a repeat, and its number of updates, a diverged one included."""
     if not 0 <= repeat < run.repeats:
         raise Refusal(f"`repeat` must be between 1 and {run.repeats}; got {repeat + 1}.")
     outcome = run.outcomes[repeat]
-    return run.plan_of(repeat), outcome.updates + (outcome.broken is not None)
+    return run.plan_of(repeat), outcome.updates + (outcome.diverged is not None)
 
 
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:

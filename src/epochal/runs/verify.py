@@ -12,10 +12,10 @@ from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.runs import checkpoints, disk
 from epochal.runs.checkpoints import MANIFEST, Manifest
-from epochal.runs.contents import PAGE, PARAMETERS, REQUEST, RESULTS, RUN, listed, read_run
+from epochal.runs.checksummed_json import read_sealed
 from epochal.runs.loading import load_record
+from epochal.runs.run_files import PAGE, PARAMETERS, REQUEST, RESULTS, RUN, listed, read_run
 from epochal.runs.run_folder import LOCK, WRITER
-from epochal.runs.sealed import read_sealed
 
 _TEMPORARY = (".result-*", f".{REQUEST}-*", f"{checkpoints.FOLDER}/tmp-*", f"{checkpoints.FOLDER}/trash-*")
 

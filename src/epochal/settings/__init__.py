@@ -2,8 +2,8 @@
 
 from epochal.settings.keywords import Options as Options
 from epochal.settings.settings import (
-    ADVISED as ADVISED,
-    COMPARED as COMPARED,
+    ADVISE_DEFAULTS as ADVISE_DEFAULTS,
+    COMPARE_DEFAULTS as COMPARE_DEFAULTS,
     DECLARED as DECLARED,
     PRECISIONS as PRECISIONS,
     TASKS as TASKS,

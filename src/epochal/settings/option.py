@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epochal.errors import Refusal
-from epochal.settings.kinds import ANY, Kind, Wrong
+from epochal.settings.value_kinds import ANY, InvalidValue, ValueKind
 
 COMMANDS = ("train", "compare", "advise")
 """The commands that train."""
@@ -23,35 +23,35 @@ class Option:
         name: in Python, in files of settings, and after two dashes.
         default: what holds where it is not given.
         kind: what its values are.
-        help: one line for the command line; "" for an option that has no flag.
+        help: one line for the help of a command; "" for an option that has no flag.
         metavar: what stands for a value there.
         short: one letter for it, after one dash.
         flag: its flag where that is not made of the name.
-        about: what Python's documentation says; `help` unless given.
+        doc: what the docstring says in Python; `help` unless given.
         section: of the help.
         commands: those that have the flag.
-        resume: whether it must be the same for a training to go on.
+        fixed_on_resume: whether a training goes on only with the same value.
     """
 
     name: str
     default: Any = None
-    kind: Kind = ANY
+    kind: ValueKind = ANY
     help: str = ""
     metavar: str = ""
     short: str = ""
     flag: str = ""
-    about: str = ""
+    doc: str = ""
     section: str = "Training"
     commands: Collection[str] = COMMANDS
-    resume: bool = True
+    fixed_on_resume: bool = True
 
     @property
     def documentation(self) -> str:
         """A line of a docstring."""
-        return f"{self.name}: {self.about or self.help[:1].lower() + self.help[1:]}"
+        return f"{self.name}: {self.doc or self.help[:1].lower() + self.help[1:]}"
 
 
-def declare(default: Any, kind: Kind, help: str = "", metavar: str = "", **rest: Any) -> Any:
+def declare_option(default: Any, kind: ValueKind, help: str = "", metavar: str = "", **rest: Any) -> Any:
     """A field of a dataclass that declares an option of the field's name."""
     metadata = {"option": Option("", default, kind, help, metavar, **rest)}
     if isinstance(default, dict):
@@ -59,7 +59,7 @@ def declare(default: Any, kind: Kind, help: str = "", metavar: str = "", **rest:
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def options_of(declaring: Any) -> dict[str, Option]:
+def declared_options(declaring: Any) -> dict[str, Option]:
     """What a dataclass declares, by name."""
     return {
         one.name: dataclasses.replace(one.metadata["option"], name=one.name)
@@ -73,7 +73,7 @@ def checked(one: Option, value: Any) -> Any:
         return None
     try:
         return one.kind.check(value)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise Refusal(f"`{one.name}` {wrong}.") from None
 
 
@@ -81,5 +81,5 @@ def documented(declaring: type) -> str:
     """The lines of a docstring about the options that a dataclass declares."""
     return "\n".join(
         textwrap.fill(one.documentation, 106, initial_indent=" " * 4, subsequent_indent=" " * 8)
-        for one in options_of(declaring).values()
+        for one in declared_options(declaring).values()
     )

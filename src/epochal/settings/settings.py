@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
-from epochal.settings.kinds import (
+from epochal.settings.option import checked, declare_option, declared_options, documented
+from epochal.settings.value_kinds import (
     ANY,
     FLAG,
     FUNCTION,
@@ -24,14 +25,13 @@ from epochal.settings.kinds import (
     THRESHOLD,
     WEIGHTS,
     WORD,
-    Kind,
-    interval,
+    ValueKind,
     names_in,
     one_of,
+    parse_evaluation_interval,
     size,
     whole,
 )
-from epochal.settings.option import checked, declare, documented, options_of
 
 TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 """What can be learned."""
@@ -45,10 +45,10 @@ VARYING = ("split", "init", "order")
 PRECISIONS = ("float32", "bfloat16")
 """What a model may compute in."""
 
-TRAIN = ("train",)
+TRAIN_ONLY = ("train",)
 """The commands that have an option which comparisons and advice take in Python alone."""
 
-COMPARED: Mapping[str, Any] = {
+COMPARE_DEFAULTS: Mapping[str, Any] = {
     "batch_size": (1, 8, 32, 128, "full"),
     "learning_rate": "tune",
     "epochs": 50,
@@ -56,7 +56,7 @@ COMPARED: Mapping[str, Any] = {
 }
 """What a comparison takes where nothing else is given."""
 
-ADVISED: Mapping[str, Any] = {"batch_size": None, "epochs": 1000, "repeats": 10}
+ADVISE_DEFAULTS: Mapping[str, Any] = {"batch_size": None, "epochs": 1000, "repeats": 10}
 """What an advice takes where nothing else is given."""
 
 _SIZE = size("full")
@@ -91,183 +91,185 @@ class Settings:
     """
 
     # fmt: off
-    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None = declare(
-        None, Kind(_sizes, _SIZE.read, _SIZE.names), 'Batch size, or "full". [32, or all samples if fewer]',
-        "B", short="b",
-        about='samples of one update, or "full" for all training samples; or sizes that change, as a '
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None = declare_option(
+        None, ValueKind(_sizes, _SIZE.read, _SIZE.names),
+        'Batch size, or "full". [32, or all samples if fewer]', "B", short="b",
+        doc='samples of one update, or "full" for all training samples; or sizes that change, as a '
         'mapping from the epoch at which each begins, such as {0: 32, 30: 128, 60: "full"}, or as a '
         "BatchSchedule, which also counts in updates. 32 by default, or all samples if there are fewer.")
-    micro_batch: int | Literal["auto"] | None = declare(
+    micro_batch: int | Literal["auto"] | None = declare_option(
         None, size("auto"),
         'Samples that go through the network at once, or "auto": what fits into memory.', "N",
-        commands=TRAIN,
-        about="the most samples that go through the model at once: the gradient of a larger batch is added "
+        commands=TRAIN_ONLY,
+        doc="the most samples that go through the model at once: the gradient of a larger batch is added "
         "up over micro-batches, and the update stays that of the whole batch, but for dropout and "
         'augmentation (drawn for each) and batch normalization (which sees micro-batches). "auto" takes '
         "the largest that fits into the memory that is free; None is the whole batch.")
-    epochs: int = declare(
-        100, whole(1), "Passes through the training samples, at most.", "E", short="e", resume=False)
-    updates_per_epoch: int | None = declare(
-        None, whole(1), "What an epoch is, instead of one pass; passes go on underneath.", "U",
-        commands=TRAIN,
-        about="what an epoch is, instead of one pass: evaluations, curves, rules and `epochs` count in it, "
-        "while passes go on underneath as without it.")
-    repeats: int = declare(1, whole(1), "Trainings, with the seeds S, S + 1, and so on.", "R", short="r")
-    devices: int | None = declare(
-        None, whole(1), "Devices that take part. [all accelerators, or the CPU]", "N", commands=TRAIN,
-        resume=False,
-        about="of this machine that take part: repeats go to groups of them, and the devices of a group "
+    epochs: int = declare_option(
+        100, whole(1), "Passes through the training samples, at most.", "E", short="e", fixed_on_resume=False)
+    updates_per_epoch: int | None = declare_option(
+        None, whole(1), "Updates per epoch, instead of one pass; sampling still runs in full passes.", "U",
+        commands=TRAIN_ONLY,
+        doc="updates per epoch, instead of one pass: evaluations, curves, rules and `epochs` count in such "
+        "epochs; sampling still runs in full passes.")
+    repeats: int = declare_option(
+        1, whole(1), "Trainings, with the seeds S, S + 1, and so on.", "R", short="r")
+    devices: int | None = declare_option(
+        None, whole(1), "Devices that take part. [all accelerators, or the CPU]", "N", commands=TRAIN_ONLY,
+        fixed_on_resume=False,
+        doc="of this machine that take part: repeats go to groups of them, and the devices of a group "
         "share each batch. By default all accelerators (one for each repeat if updates are small), or the "
         "CPU.")
-    seed: int = declare(0, whole(0), "Of the first repeat; the others count on. [0]", "S")
-    optimizer: Any = declare(
+    seed: int = declare_option(0, whole(0), "Of the first repeat; the others count on. [0]", "S")
+    optimizer: Any = declare_option(
         "adam", ANY,
         "sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, schedule_free_adam and more.",
         "NAME",
-        about="a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, "
+        doc="a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, "
         "schedule_free_adam, ...) or an Optax object. Muon (Jordan et al. 2024) moves matrices, and Adam "
         "all else; of a schedule-free one (Defazio et al. 2024), the averaged parameters are evaluated.")
-    learning_rate: float | None = declare(
-        None, Kind(_rate, POSITIVE.read), "Learning rate. [the optimizer's usual one]", "RATE", short="l")
-    optimizer_options: Mapping[str, float] = declare(
+    learning_rate: float | None = declare_option(
+        None, ValueKind(_rate, POSITIVE.read), "Learning rate. [the optimizer's usual one]", "RATE",
+        short="l")
+    optimizer_options: Mapping[str, float] = declare_option(
         {}, NUMBERS, "Such as b1=0.95; may be repeated.", "NAME=X", flag="optimizer-option",
-        about='further numbers of a named optimizer, such as {"weight_decay": 0.01}.')
-    schedule: Any = declare(
+        doc='further numbers of a named optimizer, such as {"weight_decay": 0.01}.')
+    schedule: Any = declare_option(
         "constant", ANY, "constant, cosine, linear, exponential, inverse_sqrt or step.", "NAME",
         commands=("train", "compare"),
-        about='how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a '
+        doc='how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a '
         'Schedule, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).')
-    weight_decay: float | None = declare(
+    weight_decay: float | None = declare_option(
         None, NOT_NEGATIVE, "Shrink parameters by this share times the rate. [the optimizer's usual one]",
         "X",
-        about="of a named optimizer: each update shrinks every parameter, biases too, by this share times "
+        doc="of a named optimizer: each update shrinks every parameter, biases too, by this share times "
         'the learning rate, apart from the gradient (decoupled, as in AdamW); "lamb" and "lars" count it '
         "in their trust ratio. None is the optimizer's usual one: 0.01 of \"adamw\" and "
         '"schedule_free_adamw", 0.001 of "lion", else 0.')
-    clip_norm: float | None = declare(
+    clip_norm: float | None = declare_option(
         None, POSITIVE, "Scale larger gradients down to this norm.", "NORM",
-        about="the largest norm of the gradient of an update, that of all parameters together; a larger "
+        doc="the largest norm of the gradient of an update, that of all parameters together; a larger "
         "gradient is scaled down to it. None for none.")
-    gradient_noise: float = declare(
+    gradient_noise: float = declare_option(
         0.0, NOT_NEGATIVE, "Noise on gradients, which fades: 0.01, 0.3 or 1 are usual.", "VARIANCE",
-        about="variance of normal noise on the first gradient, after clipping; it shrinks with the updates "
+        doc="variance of normal noise on the first gradient, after clipping; it shrinks with the updates "
         "t as (1 + t)^-0.55 (Neelakantan et al. 2015, who take 0.01, 0.3 or 1).")
-    augment: Any = declare(
-        (), ANY, "Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2.", "LIST", commands=TRAIN,
-        about="how images are varied in training: transforms such as Flip() and Shift(2), or words such as "
+    augment: Any = declare_option(
+        (), ANY, "Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2.", "LIST", commands=TRAIN_ONLY,
+        doc="how images are varied in training: transforms such as Flip() and Shift(2), or words such as "
         '"flip,shift:2,rotate:15".')
-    precision: str = declare(
+    precision: str = declare_option(
         "float32", one_of("precision", PRECISIONS), "What the network computes in: float32 or bfloat16.",
         "NAME",
-        about='what the model computes in: "float32", or "bfloat16", which modern accelerators multiply '
+        doc='what the model computes in: "float32", or "bfloat16", which modern accelerators multiply '
         "many times as fast; parameters, optimizer, losses and figures are float32 all the same.")
-    deterministic: bool = declare(
-        False, FLAG, "The same bits every time on a GPU, too; slower.", resume=False)
-    initial: Any = declare(
-        None, ANY, "Start from a run folder, safetensors or Keras file.", "PATH", commands=TRAIN,
-        about="variables from which every repeat starts, instead of drawing them; or where they are: a run "
+    deterministic: bool = declare_option(
+        False, FLAG, "The same bits every time on a GPU, too; slower.", fixed_on_resume=False)
+    initial: Any = declare_option(
+        None, ANY, "Start from a run folder, safetensors or Keras file.", "PATH", commands=TRAIN_ONLY,
+        doc="variables from which every repeat starts, instead of drawing them; or where they are: a run "
         "folder, a safetensors or Keras file, or `Initial(path, reinitialize=...)`.")
-    freeze: Any = declare(
-        (), Kind(NAMES.check, _patterns, multiple=True),
-        'Parameters that are not trained, such as "convolutions/*".', "PATTERN", commands=TRAIN)
-    loss: Any = declare(
+    freeze: Any = declare_option(
+        (), ValueKind(NAMES.check, _patterns, multiple=True),
+        'Parameters that are not trained, such as "convolutions/*".', "PATTERN", commands=TRAIN_ONLY)
+    loss: Any = declare_option(
         None, FUNCTION, "log_loss, squared_error, absolute_error, huber.", "NAME",
-        about='a name ("log_loss", "squared_error", "absolute_error", "huber") or a function (outputs, '
+        doc='a name ("log_loss", "squared_error", "absolute_error", "huber") or a function (outputs, '
         "targets) -> (batch,), which sees regression targets as `standardize` has them; the usual one of "
         "the task by default.")
-    label_smoothing: float = declare(
+    label_smoothing: float = declare_option(
         0.0, SHARE, "For log_loss: share of a target that is spread over all classes.", "SHARE",
-        about="the share of each target that is spread evenly over the classes, for log_loss; it shapes "
+        doc="the share of each target that is spread evenly over the classes, for log_loss; it shapes "
         "the gradient and the running loss, while evaluations show the log loss itself.")
-    class_weight: Any = declare(
+    class_weight: Any = declare_option(
         None, WEIGHTS, '"balanced", or such as 0=1,1=2.5.', "WEIGHTS",
-        about='"balanced", or a mapping from class to weight.')
-    order: Any = declare(
+        doc='"balanced", or a mapping from class to weight.')
+    order: Any = declare_option(
         "shuffle", ANY,
         "shuffle, shuffle_once, sequential, stratified, balanced, weighted, replacement, blocks, groups, "
         "contiguous, buckets.",
         "NAME",
-        about='which sample comes when: "shuffle" (a new random order in every epoch), "shuffle_once", '
+        doc='which sample comes when: "shuffle" (a new random order in every epoch), "shuffle_once", '
         '"sequential", "stratified" (each batch holds the classes in proportion), "balanced" (every class '
         'equally often), "weighted" (drawn by the sample weights, which then do not weigh the loss), '
         '"replacement", "groups" (the samples of a group together), or an Order such as `Blocks(12)` '
         "(consecutive samples together) or `Groups(values)`, with a value for each sample of the data.")
-    stateful: bool = declare(
-        False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN,
-        about="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
+    stateful: bool = declare_option(
+        False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN_ONLY,
+        doc="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
         'that follow one another (stride = lags): order "contiguous" and remainder "drop"; it starts at zero '
         "in every epoch and every evaluation.")
-    remainder: str = declare(
+    remainder: str = declare_option(
         "keep", WORD, "What becomes of samples that fill no batch: keep, drop, spread or carry.", "NAME")
-    vary: tuple[str, ...] = declare(
-        VARYING, Kind(_parts, names_in, VARYING),
+    vary: tuple[str, ...] = declare_option(
+        VARYING, ValueKind(_parts, names_in, VARYING),
         "What differs between repeats; the rest is that of the first.", "PARTS")
-    stop: Any = declare(
+    stop: Any = declare_option(
         None, ANY,
-        about="a rule of `epochal.stopping`, or None to train for all epochs.")
-    task: str | None = declare(
+        doc="a rule of `epochal.stopping`, or None to train for all epochs.")
+    task: str | None = declare_option(
         None, one_of("task", TASKS), "classification, binary, multiclass, multilabel, regression.", "TASK",
         section="Data",
-        about='"classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of '
+        doc='"classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of '
         'which may be 1) or "regression"; recognized by default.')
-    validation: Any = declare(
+    validation: Any = declare_option(
         0.2, HELD_OUT, "Held out for the curves: 0.2 or 20% of the rows, 20 rows, a file; 0 for none.",
         "SHARE|ROWS|FILE", section="Data",
-        about="a share of the samples in [0, 1), or data of its own; 0 for none.")
-    test: Any = declare(
+        doc="a share of the samples in [0, 1), or data of its own; 0 for none.")
+    test: Any = declare_option(
         0.0, HELD_OUT, "Held out and looked at once, at the end; likewise.", "SHARE|ROWS|FILE",
         section="Data")
-    stream: bool | None = declare(
+    stream: bool | None = declare_option(
         None, FLAG, "Read batches from the file while training. [if it is large]", section="Data",
-        resume=False,
-        about="whether the samples stay where they are and are read batch by batch; by default those that "
+        fixed_on_resume=False,
+        doc="whether the samples stay where they are and are read batch by batch; by default those that "
         "would take more than a quarter of the free memory, or that are no arrays.")
-    standardize: bool | None = declare(
+    standardize: bool | None = declare_option(
         None, FLAG, "Bring inputs to mean 0 and variance 1. [tables and arrays]", section="Data",
-        about="bring inputs (and regression targets) to mean 0 and variance 1 by the training samples; by "
+        doc="bring inputs (and regression targets) to mean 0 and variance 1 by the training samples; by "
         "default for tables and arrays, but not for images and tokens. Sample weights do not count in the "
         "scales.")
-    workers: int | None = declare(
-        None, whole(0), resume=False,
-        about="processes that read the samples of an object, such as a PyTorch Dataset; by default as many "
+    workers: int | None = declare_option(
+        None, whole(0), fixed_on_resume=False,
+        doc="processes that read the samples of an object, such as a PyTorch Dataset; by default as many "
         "as there are cores if reading one takes long, and none if it does not.")
-    split: str | None = declare(
+    split: str | None = declare_option(
         None, one_of("split", SPLITS), "chronological or random. [as the data is]", "HOW",
         section="Time series",
-        about='"random", or "chronological": the last samples are tested, those before validated, and '
+        doc='"random", or "chronological": the last samples are tested, those before validated, and '
         "samples that cross a cut are left out; all repeats share it. Chronological for windows of a "
         'series by default. "groups" keeps groups whole, is the default where a column tells groups apart '
         "and for ranked pairs, and is shared by all repeats, too. Else random.")
-    gap: int = declare(
+    gap: int = declare_option(
         0, whole(0, "a whole number of rows"), "Left out before each cut of a chronological split.", "ROWS",
         section="Time series")
-    metrics: Any = declare(
-        None, Kind(ANY.check, names_in),
+    metrics: Any = declare_option(
+        None, ValueKind(ANY.check, names_in),
         "Of the curves, such as accuracy,roc_auc,sklearn:jaccard.", "NAMES", section="Evaluation",
-        about="what is evaluated along the curve, by name; the task's usual ones by default. A scorer of "
+        doc="what is evaluated along the curve, by name; the task's usual ones by default. A scorer of "
         "scikit-learn goes by \"sklearn:roc_auc\" or as an object; a function of one's own, (outputs, "
         'targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.')
-    monitor: str | None = declare(
+    monitor: str | None = declare_option(
         None, WORD, "Decides what is best. [validation.loss]", "COLUMN", section="Evaluation",
-        about='the column that decides which parameters are the best; "validation.loss" by default, or '
+        doc='the column that decides which parameters are the best; "validation.loss" by default, or '
         '"train.loss" where there are no validation samples.')
-    threshold: Any = declare(
+    threshold: Any = declare_option(
         None, THRESHOLD,
         "For two classes: f1, balanced_accuracy, youden (best on validation), or a number.", "RULE|X",
-        section="Evaluation", commands=TRAIN, resume=False,
-        about="for two classes, the probability above which a sample is taken for the second: a number, or "
+        section="Evaluation", commands=TRAIN_ONLY, fixed_on_resume=False,
+        doc="for two classes, the probability above which a sample is taken for the second: a number, or "
         'what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" '
         'or "youden"; one half by default.')
-    evaluate_every: int | str = declare(
+    evaluate_every: int | str = declare_option(
         1, INTERVAL, 'Epochs between evaluations; or "100 updates".', "N", section="Evaluation",
-        commands=TRAIN)
-    evaluate_train: bool | None = declare(
+        commands=TRAIN_ONLY)
+    evaluate_train: bool | None = declare_option(
         None, FLAG, "The training loss at fixed parameters, too. [unless data is streamed]",
-        section="Evaluation", commands=TRAIN)
+        section="Evaluation", commands=TRAIN_ONLY)
     # fmt: on
 
     def __post_init__(self) -> None:
-        for one in options_of(type(self)).values():
+        for one in declared_options(type(self)).values():
             object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
         if self.seed > 2**64 - self.repeats:
             raise Refusal(f"`seed` must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
@@ -280,10 +282,10 @@ class Settings:
     @property
     def evaluation(self) -> tuple[int, str]:
         """How far apart evaluations are: (count, "epochs" or "updates")."""
-        return interval(self.evaluate_every)
+        return parse_evaluation_interval(self.evaluate_every)
 
 
-DECLARED = options_of(Settings)
+DECLARED = declared_options(Settings)
 """Each option of a training, by name."""
 
 Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n{documented(Settings)}\n"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.data import Dataset, Task, class_words
 from epochal.errors import Refusal, did_you_mean
-from epochal.settings.kinds import plain_number
+from epochal.settings.value_kinds import plain_number
 
 
 def weights_of_classes(

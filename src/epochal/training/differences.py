@@ -37,7 +37,7 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-_DEFAULTS = {name: one.default for name, one in DECLARED.items() if one.resume}
+_DEFAULTS = {name: one.default for name, one in DECLARED.items() if one.fixed_on_resume}
 """What held before an option was declared."""
 _WRITTEN_BY = ("jax", "backend")
 """What a digest of a program also depends on."""

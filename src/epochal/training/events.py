@@ -81,7 +81,7 @@ class Unsaved:
 
 
 @dataclass(frozen=True)
-class Noted:
+class ClusterNote:
     """News of a cluster: a node was lost, or is left out."""
 
     words: str
@@ -97,7 +97,15 @@ class RunEnded:
 
 
 Event = (
-    RunStarted | Resumed | Evaluated | Progressed | Checkpointed | Unsaved | Noted | RepeatEnded | RunEnded
+    RunStarted
+    | Resumed
+    | Evaluated
+    | Progressed
+    | Checkpointed
+    | Unsaved
+    | ClusterNote
+    | RepeatEnded
+    | RunEnded
 )
 
 

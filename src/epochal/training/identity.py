@@ -81,7 +81,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "micro_batch": spec.micro_batch,
         "program": _digested(program_digest(prepared)) if own or not _complete(model) else None,
     }
-    same = [name for name, one in DECLARED.items() if one.resume and name not in (*_WITHIN, *found)]
+    same = [name for name, one in DECLARED.items() if one.fixed_on_resume and name not in (*_WITHIN, *found)]
     return found | {name: written[name] for name in same}
 
 

@@ -12,7 +12,7 @@ from epochal.models import Pairwise, without_embeddings
 from epochal.models.convert import NamedModel
 from epochal.runs.checks import WRONG, network_class
 from epochal.settings import DECLARED, Settings
-from epochal.settings.kinds import Wrong
+from epochal.settings.value_kinds import InvalidValue
 from epochal.training.json_values import NotSerializable, codec_of, in_words, shown
 
 _MOST_LAYERS = 10_000
@@ -63,7 +63,7 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
             continue
         try:
             found[name] = CODECS[name].read(value)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             raise damaged(f"settings.{name} {shown(wrong)}") from None
         except WRONG as error:
             why = f" ({shown(error).rstrip('.')})" if isinstance(error, Refusal) else ""

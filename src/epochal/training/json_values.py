@@ -27,8 +27,8 @@ from epochal.models.initial import Initial
 from epochal.plan import BatchSchedule, Order
 from epochal.plan.order_registry import ORDERS, order_named
 from epochal.runs.checks import WRONG
-from epochal.settings.kinds import plain_number
 from epochal.settings.option import Option
+from epochal.settings.value_kinds import plain_number
 from epochal.stopping import RULES, Joined, all_of, any_of
 
 MOST_VALUES = 10_000

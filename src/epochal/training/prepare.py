@@ -25,7 +25,7 @@ from epochal.models.augment import Augmented, transforms_of
 from epochal.models.initial import InitialVariables, initial_variables
 from epochal.models.wrappers import Frozen, Pairwise, matching, names_of
 from epochal.plan import BatchSchedule, Blocks, Order, Plan, order_named
-from epochal.runs.contents import check_initial
+from epochal.runs.run_files import check_initial
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 from epochal.training.class_weights import by_class
@@ -133,9 +133,9 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
-    cross_fit = ""  # how to halve the validation samples: neighbors in time or of a group stay together
+    halving = ""  # how to halve the validation samples: neighbors in time or of a group stay together
     if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
-        cross_fit = "mixed" if settings.split == "random" else "ordered"
+        halving = "mixed" if settings.split == "random" else "ordered"
     trained, initial = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
     if not isinstance(micro_batch, int) or micro_batch >= plan.batch_sizes[0]:
@@ -159,7 +159,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         label_smoothing=settings.label_smoothing,
         clip_norm=settings.clip_norm,
         gradient_noise=settings.gradient_noise,
-        cross_fit=cross_fit,
+        halving=halving,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):

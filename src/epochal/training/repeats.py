@@ -14,7 +14,7 @@ from epochal.common.metric_names import declare
 from epochal.common.option_text import call
 from epochal.curves import Curves
 from epochal.errors import Refusal
-from epochal.training.events import Noted
+from epochal.training.events import ClusterNote
 from epochal.training.executor import RayCluster, Threads, WorkItem
 from epochal.training.loop import Control, SnapshotSink, StackProgress, train_stack
 from epochal.training.prepared import Prepared
@@ -34,7 +34,7 @@ def train_repeats(
 ) -> None:
     """Train stacks of repeats, on this machine or a cluster; runs in a thread of its own.
 
-    `tell` is called with what stacks report (`StackProgress`), their results (`StackResult`) and `Noted`
+    `tell` is called with what stacks report (`StackProgress`), their results (`StackResult`) and `ClusterNote`
     events, and at the end with None or an error. `snapshots` go by the first repeat of their stack; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
@@ -60,7 +60,7 @@ def train_repeats(
                 tell(advanced)
                 tell(result)
                 if words := cluster.news():
-                    tell(Noted(words))
+                    tell(ClusterNote(words))
         # What was stopped on a cluster has its end here, as it would have had without.
         for _, result in Threads(trained, prepared.stacks.device_groups).map_unordered(tasks):
             tell(result)

@@ -20,11 +20,11 @@ from epochal.engine.update import Packing
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
-from epochal.runs import BrokenUpdate, Fitted, Observed, Outcome, Run, Scores
-from epochal.runs.concerns import concerns_of
+from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
+from epochal.runs.run_warnings import concerns_of
 from epochal.runs.threshold import decide
-from epochal.stopping import waited
+from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import conditions, describe_data, describe_settings
 from epochal.training.prepared import Prepared
@@ -66,7 +66,7 @@ class StackResult:
             epochs, updates, seconds = ends.get(repeat, (self.epoch, self.update, self.seconds))
             one, plan = self.of_repeat(row), prepared.plan_of(repeat)
             passes = plan.passes
-            status, broken = int(one.status), None
+            status, diverged = int(one.status), None
             if status == RULE:
                 stopped = prepared.spec.rule.reason(one.rule)
             elif status == BROKEN_UPDATE:
@@ -74,8 +74,8 @@ class StackResult:
                 epoch, index = plan.locate(update)
                 rows = prepared.rows_of(repeat, epoch, index)
                 rows = rows if self.samples is None else rows[rows <= self.samples]
-                broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
-                stopped = f"the loss or the parameters were not finite at {broken}"
+                diverged = DivergedUpdate(update, epoch, index, tuple(int(number) for number in rows))
+                stopped = f"the loss or the parameters were not finite at {diverged}"
                 epochs, updates = plan.epochs_after(update), update
             elif status == BROKEN_EVALUATION:
                 stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
@@ -94,7 +94,7 @@ class StackResult:
                 seconds=seconds,
                 best_epoch=plan.epochs_after(best_update),
                 best_update=best_update,
-                broken=broken,
+                diverged=diverged,
             )
 
 
@@ -141,7 +141,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
     }
     # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
     by_rule = sum(
-        waited(prepared.spec.rule, result.of_repeat(row).rule)
+        stopped_for_no_improvement(prepared.spec.rule, result.of_repeat(row).rule)
         for result in results
         for row, status in enumerate(result.state.status)
         if status == RULE

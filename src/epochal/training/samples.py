@@ -136,8 +136,8 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     if isinstance(data, int | float):
         return data, None
     try:
-        known = TrainingContext(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
-        other = encode_new(dataset.encoder, data, known, finite=finite)
+        context = TrainingContext(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
+        other = encode_new(dataset.encoder, data, context, finite=finite)
     except MissingExtra:
         raise
     except Refusal as error:

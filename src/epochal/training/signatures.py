@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from epochal.data import load
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import DECLARED, Settings
-from epochal.settings.option import Option, options_of
+from epochal.settings.option import Option, declared_options
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -84,7 +84,7 @@ def takes_options(
             for one in own.parameters.values()
             if one.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        taken = [one for one in options_of(declaring).values() if one.name not in without]
+        taken = [one for one in declared_options(declaring).values() if one.name not in without]
         shown = []
         for one in taken:
             kind = types[one.name]

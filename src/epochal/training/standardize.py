@@ -16,7 +16,7 @@ from epochal.data.values.rounding import loses_differences
 from epochal.errors import Refusal
 from epochal.models import as_model, model_input_dtype, shapes_of
 from epochal.models.initial import Initial
-from epochal.runs.contents import RUN, read_run
+from epochal.runs.run_files import RUN, read_run
 from epochal.settings import Settings
 from epochal.training.shapes import parts_of_program
 

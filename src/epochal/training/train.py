@@ -27,8 +27,8 @@ from epochal.training.agreement import INTERRUPTED, same_micro_batch, start_toge
 from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
+    ClusterNote,
     Event,
-    Noted,
     Progressed,
     RepeatEnded,
     Resumed,
@@ -151,8 +151,8 @@ def train(
 ) -> Events:
     """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
 
-    Takes the arguments of `fit`; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
-    checked at the call, before the first event. Closing the iterator ends the training.
+    Takes the arguments of `fit`; with `out` there are `Checkpointed`, with `ray` there may be `ClusterNote`.
+    All is checked at the call, before the first event. Closing the iterator ends the training.
 
     Args:
         model: as in `fit`.
@@ -319,7 +319,7 @@ class Events(Iterator[Event]):
                 raise news
             case None:
                 self._trained = True
-            case Checkpointed() | Unsaved() | Noted():
+            case Checkpointed() | Unsaved() | ClusterNote():
                 self._waiting.append(news)
             case StackResult():
                 self._results.append(news)

@@ -63,16 +63,16 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
     return dataset_of_arrays(rows, *source[1:], task=task, source=where, remarks=notes)
 
 
-def new_arrays(source: Any, known: TrainingContext) -> Dataset:
-    """New samples from arrays or their files, as `known.dtype` like the training samples."""
-    if (streamed := _rows_of_file(source, known)) is not None:
+def new_arrays(source: Any, context: TrainingContext) -> Dataset:
+    """New samples from arrays or their files, as `context.dtype` like the training samples."""
+    if (streamed := _rows_of_file(source, context)) is not None:
         return streamed
-    task, shape, dtype = known.task, known.shape, known.dtype
-    name, inputs, targets, weights = _parts(source, known.reading)
+    task, shape, dtype = context.task, context.shape, context.dtype
+    name, inputs, targets, weights = _parts(source, context.reading)
     notes: tuple[str, ...] = ()
     if shape is not None and dtype is not None:
         inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
-    inputs, at = np.asarray(inputs), _column_of(known.target_name)
+    inputs, at = np.asarray(inputs), _column_of(context.target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
     values = inputs_of_array(inputs, fewest=1, dtype=dtype)
@@ -84,31 +84,31 @@ def new_arrays(source: Any, known: TrainingContext) -> Dataset:
         weights,
         task=task,
         source=name,
-        target_name=known.target_name or "target",
+        target_name=context.target_name or "target",
         fewest=1,
         dtype=dtype,
     )
     return replace(made, raw_notes=(*notes, *made.raw_notes))
 
 
-def _rows_of_file(source: Any, known: TrainingContext) -> Dataset | None:
+def _rows_of_file(source: Any, context: TrainingContext) -> Dataset | None:
     """The rows of an `.npy` file that stay in it; None if it is small or must be read as a whole."""
-    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or context.stream is False:
         return None
-    path, shape = existing(source), known.shape
-    header, at = npy_header(path), _column_of(known.target_name)
+    path, shape = existing(source), context.shape
+    header, at = npy_header(path), _column_of(context.target_name)
     if shape is None or header.fortran or header.dtype.kind not in "buif" or not header.shape[0]:
         return None
-    kept = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    kept = np.dtype(np.float32 if context.dtype is None else context.dtype)
     without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
     if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
         return None
     rows = FileArray(path, header, kept, without=without)
-    if not streams(len(rows) * rows.sample_bytes, known.stream):
+    if not streams(len(rows) * rows.sample_bytes, context.stream):
         return None
-    targets = None if without is None or known.task is None else rows.column()
-    name = known.target_name or "target"
-    return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, fewest=1)
+    targets = None if without is None or context.task is None else rows.column()
+    name = context.target_name or "target"
+    return dataset_of_arrays(rows, targets, task=context.task, source=path.name, target_name=name, fewest=1)
 
 
 def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
@@ -140,5 +140,5 @@ ARRAYS = DataSource(
     recognizes=_is_arrays,
     load=_load,
     options={"target": ColumnReference, "task": str, "stream": bool},
-    encode_new=lambda _, source, known: new_arrays(source, known),
+    encode_new=lambda _, source, context: new_arrays(source, context),
 )

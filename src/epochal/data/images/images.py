@@ -101,9 +101,9 @@ class ImageEncoder(SampleEncoder):
             raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
 
 
-def new_images(encoder: ImageEncoder, source: Any, known: TrainingContext) -> Dataset:
+def new_images(encoder: ImageEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The images of a folder (with or without class folders), of one file, or of arrays."""
-    arrays = replace(known, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
+    arrays = replace(context, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
     if not isinstance(source, (str, Path)):
         return replace(new_arrays(source, arrays), encoder=encoder)
     path = Path(source).expanduser()
@@ -118,7 +118,7 @@ def new_images(encoder: ImageEncoder, source: Any, known: TrainingContext) -> Da
     size = encoder.shape[:2]
     options = ImageOptions(size if encoder.resized else None, encoder.shape[2] == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
-    stream = False if known.stream is False else None  # worker processes do not pay off for a few images
+    stream = False if context.stream is False else None  # worker processes do not pay off for a few images
     read = read_images(listing, options, None, wanted=wanted, stream=stream, pixel_range=encoder.levels)
     labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
     return _dataset(read, encoder, labels, path.name or str(path), read.notes)

@@ -170,9 +170,9 @@ def items_of(
     return found, *_groups_of(read.table.column(encoder.by))
 
 
-def new_pairs(encoder: PairEncoder, source: Any, known: TrainingContext) -> Dataset:
+def new_pairs(encoder: PairEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The pairs of a new table with ranks and groups."""
-    found, groups, _ = items_of(encoder, source, known.reading)
+    found, groups, _ = items_of(encoder, source, context.reading)
     if groups is None:
         raise Refusal(f'{found.source} must have the column "{encoder.by}", whose groups are ranked.')
     if found.targets is None:

@@ -21,8 +21,8 @@ from epochal.data.tables.new import match_columns, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
-from epochal.settings.kinds import whole
 from epochal.settings.option import Option, checked
+from epochal.settings.value_kinds import whole
 
 _ROWS = whole(1, "a whole number of rows")
 
@@ -121,7 +121,7 @@ def windows(
     return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
 
 
-def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> Dataset:
+def new_windows(encoder: WindowEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The windows of a new table with the columns of the training table."""
     form, time = encoder.clock.form, "date" if encoder.clock.kind == "date" else "category"
     roles: dict[int | None, Any] = {encoder.by: "category", encoder.time: time}
@@ -133,7 +133,7 @@ def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> 
     wanted = replace(encoder.table, columns=(*encoder.table.columns, *extra))
     if isinstance(source, np.ndarray) and source.ndim == 1:
         source = source[:, None]
-    read = read_new(wanted, source, known.reading)
+    read = read_new(wanted, source, context.reading)
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     table, rewritten = as_in_training(read.table, wanted, positions)

@@ -297,12 +297,12 @@ def _check_space(place: Path, needed: int) -> None:
         )
 
 
-def new_rows_of_parquet(path: Path, encoder: Encoder, known: TrainingContext) -> Dataset:
+def new_rows_of_parquet(path: Path, encoder: Encoder, context: TrainingContext) -> Dataset:
     """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)
     positions, target_at, weight_at, matched = match_columns(encoder, names)
-    dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    dtype = np.dtype(np.float32 if context.dtype is None else context.dtype)
     inputs, places = [names[at] for at in positions], range(len(positions))
     folder, done, notes = Path(tempfile.mkdtemp(prefix="epochal-")), 0, dict[str, None]()
     try:
@@ -324,7 +324,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: TrainingContext) ->
         raise
     weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
     target, weight = (at if at is None else _whole_column(files, names[at]) for at in (target_at, weight_at))
-    labels, of_targets = labels_of_new(encoder, target, weight, known.partial)
+    labels, of_targets = labels_of_new(encoder, target, weight, context.partial)
     return dataset_of(encoder, rows, *labels, path.name, (*matched, *of_targets, *notes))
 
 

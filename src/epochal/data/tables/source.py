@@ -55,14 +55,14 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
-def _encode_new(encoder: Encoder, source: Any, known: TrainingContext) -> Dataset:
+def _encode_new(encoder: Encoder, source: Any, context: TrainingContext) -> Dataset:
     """Encode new rows; columns may be in another order, and unused ones are ignored."""
-    if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
+    if isinstance(source, str | Path) and context.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)
-        if is_parquet(path) and is_large(path, known.stream):
-            return new_rows_of_parquet(path, encoder, known)
-    as_in_training = functools.partial(encode, dtype=known.dtype)
-    return new_rows(read_new(encoder, source, known.reading), encoder, as_in_training, known.partial)
+        if is_parquet(path) and is_large(path, context.stream):
+            return new_rows_of_parquet(path, encoder, context)
+    as_in_training = functools.partial(encode, dtype=context.dtype)
+    return new_rows(read_new(encoder, source, context.reading), encoder, as_in_training, context.partial)
 
 
 def _of_frame(source: Any, options: TableOptions) -> Dataset:

@@ -230,7 +230,7 @@ def text(
     return with_groups(dataset, groups, "told by groups")
 
 
-def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Dataset:
+def new_texts(encoder: TextEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The texts of a new table with the text column, or a sequence of strings."""
     column = encoder.table.columns[0]
     if _are_texts(source):
@@ -241,7 +241,7 @@ def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Data
         raise Refusal(
             f"new texts must be a path, a data frame or a sequence of strings; got {type(source).__name__}."
         )
-    read = read_new(encoder.table, source, known.reading)
+    read = read_new(encoder.table, source, context.reading)
 
     def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
         known_as = called(table.column_names, positions[0])

@@ -16,7 +16,7 @@ from epochal.data.dataset import Dataset
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.evaluation_text import heading as title, results_table, sections
 from epochal.runs.prediction import Prediction
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 MOST_ROWS = 10
 MOST_COLUMNS = 12
@@ -86,7 +86,7 @@ def comparison_html(found: Comparison) -> str:
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
     return view(
-        heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
+        heading("Comparison", f"{len(found.rows)} settings, {found.budget}"),
         paragraph(found.answer),
         table(head, rows[:MOST_SETTINGS], words=(0, 1, 5)),
         paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
@@ -125,7 +125,7 @@ def advice_html(found: Advice) -> str:
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
-        paragraph(found.answer, found.told_apart),
+        paragraph(found.answer, found.indistinguishable),
         table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
         paragraph(
             "range: all settings without a significant difference; of the epochs, where four fifths of the "
@@ -144,7 +144,7 @@ def _advised(found: Advice) -> list[tuple[str, str]]:
     if found.defaults.difference is not None:  # otherwise it is the same number
         rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
     if found.goal != "quality":
-        rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
+        rows.append(("target", f"{found.target_value:.3g} on average: {found.target_words}"))
     return rows
 
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from epochal.choose.advice import Advice, Tried
-from epochal.choose.reached import written
+from epochal.choose.time_to_target import format_amount
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
-from epochal.report.numbers import lines_of
+from epochal.report.plot_data import lines_of
 from epochal.report.plots import parts
 
 DOTTED: Any = (0, (2, 2))
@@ -36,7 +36,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
         parts.style_axes(panel, look)
         draw(advice, panel, look)
-    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
+    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.indistinguishable}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
     return parts.saved(figure, path, style)
 
@@ -155,7 +155,7 @@ def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     (line,) = lines_of(advice.curves, [advice.column])
     parts.draw_line(ax, along, line, look.validation, 2.2, rank=2)
     ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
-    ax.axhline(advice.target, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
+    ax.axhline(advice.target_value, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
     known = line.mean[np.isfinite(line.mean)]
     values = array[np.isfinite(array)]
     if values.size:
@@ -164,15 +164,15 @@ def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     parts.name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
-    parts.remark(ax, f"dashed: mean target, {advice.target:.3g}", look, up=-24)
+    parts.remark(ax, f"dashed: mean target, {advice.target_value:.3g}", look, up=-24)
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
     """Limits for all repeats, except values far above the start."""
     bottom, top = float(np.quantile(values, 0.002)), float(np.quantile(values, 0.998))
-    bottom, top = min(bottom, advice.target), max(top, advice.target)
+    bottom, top = min(bottom, advice.target_value), max(top, advice.target_value)
     if not advice.higher_is_better:
-        top = min(top, max(1.25 * float(mean[0]), 1.1 * float(mean[-1]), advice.target))
+        top = min(top, max(1.25 * float(mean[0]), 1.1 * float(mean[-1]), advice.target_value))
         if bottom > 0 and top > 30 * bottom:
             ax.set_yscale("log")
             ax.set_ylim(bottom / 1.2, top * 1.5)
@@ -201,4 +201,4 @@ def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
 
 
 def _counted(value: float) -> str:
-    return written(value) if value >= 100 else f"{value:.6g}"
+    return format_amount(value) if value >= 100 else f"{value:.6g}"

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from epochal.choose.comparison import Comparison
-from epochal.choose.reached import written, written_range
+from epochal.choose.time_to_target import format_amount, format_amount_range
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
-from epochal.report.numbers import lines_of
+from epochal.report.plot_data import lines_of
 from epochal.report.plots import parts
 from epochal.report.study_figures import point_of
 
@@ -46,7 +46,10 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     # Settings in the order of their batch sizes have a color and a marker; the others are gray.
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     inks = {row.name: ink for row, *ink in zip(shown, INKS[style], MARKERS, strict=False)}
-    steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
+    steps = any(
+        row.updates_to_target is not None and 0 < row.updates_to_target.expected < math.inf
+        for row in found.rows
+    )
     figure = parts.new_figure(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     below = [grid[1, column] for column in range(2 if steps else 1)]
@@ -62,7 +65,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
 
 def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     ends, starts, lows = [], [], []
-    words = found.at.split()
+    words = found.budget.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
     unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
     for row in reversed(found.rows):
@@ -163,23 +166,23 @@ def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
         if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             ci95 = found.critical_batch_size_ci95
-            several = "" if ci95 is None else f" ({written_range(*ci95)})"
-            words, of = f"critical batch size\n{written(critical)}{several}", ("data", "axes fraction")
+            several = "" if ci95 is None else f" ({format_amount_range(*ci95)})"
+            words, of = f"critical batch size\n{format_amount(critical)}{several}", ("data", "axes fraction")
             parts.note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
-        effort, at = row.effort, places[row.name]
-        if effort is None:
+        ert, at = row.updates_to_target, places[row.name]
+        if ert is None:
             continue
         color, marker = inks.get(row.name, (look.muted, "."))
-        censored = effort.reached < effort.repeats
+        censored = ert.reached < ert.repeats
         missed = missed or censored
-        updates = point_of(effort)
-        if effort.reached and math.isfinite(effort.high) and effort.low > 0:
-            ax.plot([at] * 2, [effort.low, effort.high], color=color, linewidth=1.4, alpha=0.75)
-        inside, shape = color if effort.reached else "none", "^" if censored else marker
+        updates = point_of(ert)
+        if ert.reached and math.isfinite(ert.high) and ert.low > 0:
+            ax.plot([at] * 2, [ert.low, ert.high], color=color, linewidth=1.4, alpha=0.75)
+        inside, shape = color if ert.reached else "none", "^" if censored else marker
         ax.plot(at, updates, shape, color=color, markersize=7, markerfacecolor=inside, zorder=5)
         if censored and row.name in inks:
-            labels.append((at, updates, f"{effort.reached} of {effort.repeats}", color))
+            labels.append((at, updates, f"{ert.reached} of {ert.repeats}", color))
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.margins(x=0.1, y=0.14)

@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
+from epochal.curves.curves import AXES, Curves
 from epochal.curves.judgment import Verdict
-from epochal.curves.record import AXES, Curves
 from epochal.errors import Refusal, did_you_mean
-from epochal.report.numbers import Line, along_at, kind_of, lines_of, panels_of
+from epochal.report.plot_data import Line, along_at, kind_of, lines_of, panels_of
 from epochal.report.plots import parts
 
 

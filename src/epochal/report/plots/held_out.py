@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from epochal.curves.precision_recall import PrecisionRecall
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
-from epochal.report.numbers import PrecisionRecallPanel, precision_recall_panels
+from epochal.report.plot_data import PrecisionRecallPanel, precision_recall_panels
 from epochal.report.plots.parts import Style, axes_of, new_figure, note, saved, style_axes, style_of
-from epochal.runs.record import Run
+from epochal.runs.run import Run
 
 
 def plot_forecast(

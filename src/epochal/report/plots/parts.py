@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.report.numbers import Line
+from epochal.report.plot_data import Line
 
 
 @dataclass(frozen=True)

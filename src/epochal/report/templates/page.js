@@ -5,8 +5,8 @@
   const data = JSON.parse(document.getElementById("figures").textContent);
   const ROLES = { running: "training, running", train: "training, fixed", validation: "validation", test: "test" };
   const X = { epochs: "epoch", updates: "update", samples: "samples seen", seconds: "seconds of training" };
-  const ORDER = ["broken", "dropped", "worse", "tied", "best"];
-  const STANDS = { best: "recommended", tied: "no significant difference from the best mean", worse: "worse", dropped: "given up early", broken: "not finite" };
+  const ORDER = ["diverged", "dropped", "worse", "tied", "best"];
+  const STANDS = { best: "recommended", tied: "no significant difference from the best mean", worse: "worse", dropped: "given up early", diverged: "not finite" };
   const DASHES = [["solid", ""], ["dash", "7 4"], ["dot", "2 3"], ["dashdot", "8 3 2 3"]];
   const better = data.higher ? "higher is better" : "lower is better";
   let printing = false;
@@ -68,7 +68,7 @@
   }
 
   // A shape for each standing, and a color that only repeats what the shape says.
-  const MARKS = { best: ["diamond", 13], tied: ["circle", 10], worse: ["circle-open", 9], dropped: ["x", 8], broken: ["circle-open", 8] };
+  const MARKS = { best: ["diamond", 13], tied: ["circle", 10], worse: ["circle-open", 9], dropped: ["x", 8], diverged: ["circle-open", 8] };
   function mark(colors, standing) {
     const [symbol, size] = MARKS[standing] || MARKS.worse;
     const color = { best: colors.good, tied: colors.training }[standing] || colors.soft;
@@ -365,7 +365,7 @@
       made.addEventListener("click", () => { act(); draw("lines"); });
       return made;
     };
-    const sign = { best: " ◆", tied: " ●", worse: " ○", dropped: " ✕", broken: " ⚡" };
+    const sign = { best: " ◆", tied: " ●", worse: " ○", dropped: " ✕", diverged: " ⚡" };
     const names = which.lines.map((line, i) => button(
       `<svg width="30" height="10" aria-hidden="true"><line x1="0" x2="30" y1="5" y2="5" stroke="${colorOf(line, colors)}" stroke-width="${line.standing === "best" ? 4 : 2.4}" stroke-dasharray="${DASHES[i % 4][1]}"/></svg>${escape(line.name)}${sign[line.standing] || ""}`,
       !hidden.has(line.name), () => hidden.delete(line.name) || hidden.add(line.name)));
@@ -453,21 +453,21 @@
   const missedMark = (colors) => ({ symbol: "triangle-up-open", size: 12, color: colors.soft, line: { width: 2, color: colors.soft } });
 
   function work(box, colors) {
-    const effort = data.effort, points = effort.points.filter((p) => known(p.at) && p.at > 0), missed = points.filter((p) => p.reached === 0), there = points.filter((p) => p.reached);
+    const ert = data.ert, points = ert.points.filter((p) => known(p.at) && p.at > 0), missed = points.filter((p) => p.reached === 0), there = points.filter((p) => p.reached);
     const sizes = points.map((p) => p.batch), middle = points.map((p) => p.at);
     const upper = most(middle) * 5, lower = least(middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, lower) : null, known(p.high) ? Math.min(p.high, upper) : null])];
     const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
-    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: effort.turns ? 0.14 : 0, pixels: 400 });
+    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: ert.turns ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
     const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, ...silent };
-    if (effort.curve && effort.turns) {
+    if (ert.curve && ert.turns) {
       const [left, right] = x.range.map((v) => 10 ** v);
-      const turn = effort.endless ? right : Math.min(Math.max(effort.critical_batch_size || left, left), right);
+      const turn = ert.endless ? right : Math.min(Math.max(ert.critical_batch_size || left, left), right);
       const share = (Math.log10(turn) - x.range[0]) / (x.range[1] - x.range[0]);
       shapes.push(area(left, turn, tint(colors.training, 0.09)), area(turn, right, tint(colors.validation, 0.09)));
-      const [from, to] = effort.interval, sides = [[0, share, "twice the batch<br>halves the updates"], [share, 1, "twice the batch<br>buys nothing"]];
+      const [from, to] = ert.interval, sides = [[0, share, "twice the batch<br>halves the updates"], [share, 1, "twice the batch<br>buys nothing"]];
       for (const [a, b, text] of sides) if ((b - a) * room(box) > (wide() ? 160 : 130))
         notes.push(note(text, { xref: "paper", x: (a + b) / 2, xanchor: "center", yref: "paper", y: 0.98, yanchor: "top", bgcolor: tint(colors.card, 0.55), font: { size: wide() ? 14 : 12, color: colors.ink } }));
       if (share > 0.001 && share < 0.999) {
@@ -475,10 +475,10 @@
         shapes.push(upright(turn, colors.soft, { layer: "above" }));
         notes.push(note(` critical batch size ${value(turn)} `, { x: Math.log10(turn), xanchor: share > 0.6 ? "right" : "left", yref: "paper", y: 1, yanchor: "bottom", font: { size: 12.5, color: colors.ink } }));
       }
-      const falls = effort.falling.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
-      traces.push({ x: effort.curve.x, y: falls, ...dashed }, { x: [left, right], y: [effort.fewest, effort.fewest].map((v) => (v > 10 ** y.range[0] ? v : null)), ...dashed });
+      const falls = ert.falling.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
+      traces.push({ x: ert.curve.x, y: falls, ...dashed }, { x: [left, right], y: [ert.fewest, ert.fewest].map((v) => (v > 10 ** y.range[0] ? v : null)), ...dashed });
     }
-    if (effort.curve) traces.push({ x: effort.curve.x, y: effort.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, ...silent });
+    if (ert.curve) traces.push({ x: ert.curve.x, y: ert.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, ...silent });
     for (const standing of ORDER) traces.push(bars(there.filter((p) => p.standing === standing), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (p.open ? 10 ** y.range[1] : known(p.high) ? inside(p.high) : null), color: mark(colors, standing).color }));
     traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.words).replaceAll("; ", "<br>")}`));
     traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: missedMark(colors), customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.words)}`), hovertemplate: "%{customdata}<extra></extra>" });

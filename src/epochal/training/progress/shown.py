@@ -6,7 +6,7 @@ import sys
 
 from epochal.common.option_text import render_message
 from epochal.errors import Refusal
-from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.training.events import ClusterNote, Event, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.training.loop import Control
 from epochal.training.progress.notebook import Notebook, in_notebook
 from epochal.training.progress.opening import data_lines, training_lines
@@ -56,7 +56,7 @@ class EventPrinter:
                 notes = (f"resumed after {event.updates:,} updates", *event.notes)
             case Unsaved():
                 notes = (f"not saved: {event.reason}; the training goes on and tries again",)
-            case Noted():
+            case ClusterNote():
                 notes = (event.words,)
             case RunEnded():
                 self._display.close(self._status.last_line())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from epochal.settings.kinds import ANY, Kind, Wrong, quoted
+from epochal.settings.value_kinds import ANY, InvalidValue, ValueKind, quoted
 
 
 def parts(value: str) -> list[str]:
@@ -37,14 +37,14 @@ def pixels(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)(?:\s*[x×X*,]\s*(\d+))?", text.strip())
     sides = (0, 0) if found is None else (int(found[1]), int(found[2] or found[1]))
     if min(sides) < 1:
-        raise Wrong(f'must be HxW in whole pixels, at least 1 each, such as 64x64; got "{text}"')
+        raise InvalidValue(f'must be HxW in whole pixels, at least 1 each, such as 64x64; got "{text}"')
     return sides
 
 
 def _units(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise Wrong(f'must be whole numbers, at least 1, such as 64,64; got "{text}"')
+        raise InvalidValue(f'must be whole numbers, at least 1, such as 64,64; got "{text}"')
     return tuple(map(int, parts))
 
 
@@ -59,47 +59,49 @@ def growth(text: str) -> tuple[str, dict[int, Any]]:
     for item in text.split(","):
         match = re.fullmatch(r"\s*(\d[\d_]*)\s*(epochs?|updates?)?\s*:\s*(\d[\d_]*|full)\s*", item)
         if match is None or int(match[1]) in found or int(match[1]) == 0:
-            raise Wrong(
+            raise InvalidValue(
                 "must be beginnings, at least 1, with batch sizes, such as "
                 f'30:128,60:full or "5000 updates:128"; got {quoted(text)}'
             )
         found[int(match[1])] = "full" if match[3] == "full" else int(match[3])
         units.add("updates" if (match[2] or "").startswith("update") else "epochs")
     if len(units) > 1:
-        raise Wrong(f"must count in epochs or in updates; got both: {quoted(text)}")
+        raise InvalidValue(f"must count in epochs or in updates; got both: {quoted(text)}")
     return units.pop(), found
 
 
-def list_of(each: Kind, example: str, words: tuple[str, ...] = ()) -> Kind:
+def list_of(each: ValueKind, example: str, words: tuple[str, ...] = ()) -> ValueKind:
     """Values with commas between them, each once; `words` may stand for a value."""
 
     def read(text: str) -> tuple[Any, ...]:
         parts = [part.strip() for part in text.split(",")]
         if not all(parts):
-            raise Wrong(f'must be values with commas between them, such as {example}; got "{text}"')
+            raise InvalidValue(f'must be values with commas between them, such as {example}; got "{text}"')
         for part in parts[1:]:
             if part.isdecimal() and len(part) == 3 and part[0] == "0":
-                raise Wrong(
+                raise InvalidValue(
                     f'is a list, in which a comma sets no thousands off; got "{text}". '
                     f"Write {text.replace(',', '')} if it is one number"
                 )
         found = [part if part in words else each.check(each.read(part)) for part in parts]
         for one in found:
             if found.count(one) > 1:
-                raise Wrong(f"must have each value once; got {one} {found.count(one)} times")
+                raise InvalidValue(f"must have each value once; got {one} {found.count(one)} times")
         return tuple(found)
 
-    return Kind(ANY.check, read)
+    return ValueKind(ANY.check, read)
 
 
-COLUMN = Kind(ANY.check, column)
-COLUMNS = Kind(ANY.check, columns, multiple=True)
-PATH = Kind(ANY.check, Path)
-GROWTH = Kind(ANY.check, growth)
-UNITS = Kind(ANY.check, _units)
-SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), multiple=True)
-TEXTS = Kind(ANY.check, tuple, multiple=True)
-NA_VALUES = Kind(ANY.check, lambda texts: tuple(one for text in texts for one in parts(text)), multiple=True)
-PIXELS = Kind(ANY.check, pixels)
+COLUMN = ValueKind(ANY.check, column)
+COLUMNS = ValueKind(ANY.check, columns, multiple=True)
+PATH = ValueKind(ANY.check, Path)
+GROWTH = ValueKind(ANY.check, growth)
+UNITS = ValueKind(ANY.check, _units)
+SIZES = ValueKind(ANY.check, lambda texts: tuple(map(_units, texts)), multiple=True)
+TEXTS = ValueKind(ANY.check, tuple, multiple=True)
+NA_VALUES = ValueKind(
+    ANY.check, lambda texts: tuple(one for text in texts for one in parts(text)), multiple=True
+)
+PIXELS = ValueKind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
-DELIMITER = Kind(ANY.check, lambda text: _DELIMITERS.get(text, text))
+DELIMITER = ValueKind(ANY.check, lambda text: _DELIMITERS.get(text, text))

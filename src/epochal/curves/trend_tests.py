@@ -90,7 +90,7 @@ def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
     return None
 
 
-def test_rise(view: CurveView) -> Difference:
+def detect_rise(view: CurveView) -> Difference:
     """Test whether the monitored curve has risen from its minimum while the training loss fell."""
     curve = view.oriented
     assert curve is not None
@@ -128,7 +128,7 @@ def test_rise(view: CurveView) -> Difference:
         "value_at_the_end": sign * float(np.mean(ends)),
         "rise_to_the_end": size,
         "end_over_least": view.end_over_best,
-        "rise_worth_a_word": worth,
+        "min_relevant": worth,
         "training_fall_meanwhile": drop,
     }
     limit, bounding = view.flat_tolerance(least), None
@@ -150,7 +150,7 @@ def test_rise(view: CurveView) -> Difference:
             f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
         if view.same_samples and view.known_likelihood:
-            sure = sure and view.nats(least + size, least) > math.log(20)
+            sure = sure and view.log_likelihood_ratio(least + size, least) > math.log(20)
             most = max(most, size + view.rise_of(math.log(20), least))
             how += (
                 f", and 20 times as likely as none on the {view.validation_samples:,} samples that they share"
@@ -158,16 +158,16 @@ def test_rise(view: CurveView) -> Difference:
     else:
         bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
         looked_at = max(2.0, stats.window_count(middle.size))
-        nats, required = view.nats(least + size, least), math.log(20 * looked_at)
+        log_ratio, required = view.log_likelihood_ratio(least + size, least), math.log(20 * looked_at)
         figures |= {
             "scatter_bound": bound,
-            "log_likelihood_ratio": nats,
+            "log_likelihood_ratio": log_ratio,
             "log_likelihood_ratio_needed": required,
         }
-        sure = size > bound and nats > required
+        sure = size > bound and log_ratio > required
         # One high value at the end makes the mean of the last evaluations, but not their median.
         ended = [np.median(curve[r][np.isfinite(curve[r])][-view.window :]) for r in rows]
-        likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
+        likely = size > bound / 2 and (log_ratio > math.log(4) or log_ratio == -math.inf)
         likely = likely and float(np.mean(ended)) - least > size / 2
         perhaps = falling = drop > 0
         most, needed = size + max(bound, view.rise_of(required, least)), None
@@ -178,7 +178,7 @@ def test_rise(view: CurveView) -> Difference:
             f"{looked_at:.0f} places"
         )
     swings = _reversed_rise(middle)
-    figures |= {"rise_at_most": most, "rise_that_was_taken_back": swings}
+    figures |= {"rise_at_most": most, "reversed_rise": swings}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
     sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
@@ -228,7 +228,7 @@ def _min_relevant_rise(view: CurveView, least: float) -> float:
     return min(shares)
 
 
-def test_fall(view: CurveView, curve: Floats) -> Difference:
+def detect_fall(view: CurveView, curve: Floats) -> Difference:
     """Test whether a curve is still falling at the end.
 
     Losses of different splits differ in scale, and their falls with them: slopes are those of logarithms.

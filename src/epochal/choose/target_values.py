@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from epochal.choose.reached import Reached, first_reached
+from epochal.choose.time_to_target import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better
@@ -63,16 +63,16 @@ def baselines(runner: TrialRunner, repeats: Iterable[int]) -> dict[int, float]:
     return {repeat: baseline(runner, repeat) for repeat in repeats}
 
 
-def refuse_easy_target(runner: TrialRunner, target: float | None, repeats: Sequence[int]) -> None:
+def refuse_easy_target(runner: TrialRunner, target_value: float | None, repeats: Sequence[int]) -> None:
     """A target that takes no training says nothing about settings."""
-    if target is None:
+    if target_value is None:
         return
     up = higher_is_better(runner.monitor)
     constant = list(baselines(runner, repeats).values())
-    if all(value >= target if up else value <= target for value in constant):
+    if all(value >= target_value if up else value <= target_value for value in constant):
         raise Refusal(
-            f"target {target:g} must be better than the baseline ({constant_of(runner.monitor)}), which has "
-            f"{np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
+            f"target {target_value:g} must be better than the baseline ({constant_of(runner.monitor)}), "
+            f"which has {np.mean(constant):.3g} ({runner.monitor}); give a {'higher' if up else 'lower'} one."
         )
 
 
@@ -114,7 +114,7 @@ def target_tolerance(best: Floats, constant: Floats) -> float:
     return min(MAX_TOLERANCE, max(TOLERANCE, LUCK * luck / distance))
 
 
-def targets(
+def target_values(
     best: Mapping[int, float],
     constant: Mapping[int, float],
     tolerance: float = TOLERANCE,
@@ -125,7 +125,7 @@ def targets(
     It lies a share of the way from the best value that a tuned training reached to the baseline; where that
     is not known or no worse, a share of the best value itself.
 
-    >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, tolerance=0.05)
+    >>> target_values({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, tolerance=0.05)
     {0: 0.15000000000000002, 1: 0.25}
     """
     sign = -1.0 if higher_is_better else 1.0
@@ -136,13 +136,13 @@ def targets(
     return found
 
 
-def reached_in(trial: Trial, column: str, target: float, spent: int | None = None) -> Reached:
+def reached_in(trial: Trial, column: str, target_value: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
     One that broke counts with `spent` updates, by default its own.
     """
-    if trial.broken:
+    if trial.diverged:
         return Reached(float(trial.updates if spent is None else spent), False)
     # The engine compares float32 numbers: a target that it has seen reached counts as reached here.
-    values, goal = trial.curves.columns[column], float(np.float32(target))
+    values, goal = trial.curves.columns[column], float(np.float32(target_value))
     return first_reached(trial.curves.update, values, goal, higher_is_better(column))

@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.confirm import LATE, EpochAdvice, epoch_advice
-from epochal.choose.final_estimate import epochs_of_others
+from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.targets import baselines, negligible_change
+from epochal.choose.target_values import baselines, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
-from epochal.curves.statistics import Floats, t_quantile
+from epochal.curves.statistics import Floats, epochs_of_others, t_quantile
 
 FINALISTS = 4  # settings that race on the seeds of the check
 ROUNDS = 2  # rounds of the race, each with as many seeds as the search has
@@ -61,10 +60,10 @@ class EpochScores:
         found = self.results[point]
         return [repeat for repeat in repeats if repeat in found] or list(found)
 
-    def broken(self, point: Point, repeats: Iterable[int]) -> bool:
+    def diverged(self, point: Point, repeats: Iterable[int]) -> bool:
         """Whether a training did not stay finite."""
         found = self.results[point]
-        return any(found[repeat].broken or not len(found[repeat].curves) for repeat in repeats)
+        return any(found[repeat].diverged or not len(found[repeat].curves) for repeat in repeats)
 
     def matrix(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The values after 1, 2, ... epochs, the lower the better; shape (repeats, epochs).
@@ -86,7 +85,7 @@ class EpochScores:
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
         """The value of each repeat after the epochs that the others choose; infinite if one broke."""
-        if self.broken(point, repeats):
+        if self.diverged(point, repeats):
             return np.full(len(repeats), math.inf)
         values = self.matrix(point, repeats)
         found: Floats = values[np.arange(len(values)), epochs_of_others(values)]
@@ -103,7 +102,9 @@ class EpochScores:
         One that ended worse than the baseline in any repeat is out where another one never did.
         """
         whole = [
-            point for point in points if not self.missing(point, repeats) and not self.broken(point, repeats)
+            point
+            for point in points
+            if not self.missing(point, repeats) and not self.diverged(point, repeats)
         ]
         failures = {point: self.failures(point, repeats) for point in whole}
         if 0 in failures.values():
@@ -169,7 +170,7 @@ def lowest_error(
     """
     screen = list(search_seeds[: max(SCREEN, 3)])
     lowest, start, exponent = reference[0], reference[0].batch_size, reference[0].exponent
-    enough = FURTHER if scores.broken(lowest, search_seeds) else scores.epochs(lowest, search_seeds)
+    enough = FURTHER if scores.diverged(lowest, search_seeds) else scores.epochs(lowest, search_seeds)
     for size in sizes:
         if size == start:
             continue
@@ -235,8 +236,8 @@ def _train(
 ) -> None:
     jobs = []
     for point, epochs in epochs_of.items():
-        batches, setting = search.batches(point.batch_size), search.setting_of(point)
+        batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
         most = min(epochs * batches, search.most_updates(point.batch_size))
-        jobs += [(point, Job(setting, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
+        jobs += [(point, Job(candidate, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
     for point, trials in search.run_jobs(phase, jobs).items():
         scores.record(point, trials)

@@ -13,8 +13,8 @@ from epochal.models.initial import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
 from epochal.runs.checks import damaged, one_line, reading
+from epochal.runs.checksummed_json import LIMIT, parse, unseal
 from epochal.runs.disk import Digest
-from epochal.runs.sealed import LIMIT, parse, unseal
 from epochal.runs.studies import refuse_study
 
 FORMAT = 3

@@ -15,15 +15,15 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.plan.sizes import as_integer
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """What a value is not, such as "must be a whole number; got 0.5"; the name of the option goes before."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What the values of an option are.
 
-    check     the value as it is kept; raises `Wrong`, or `Refusal` where the sentence names no option.
+    check     the value as it is kept; raises `InvalidValue`, or `Refusal` where the sentence names no option.
     read      the value that a text means, unchecked.
     names     values that have names, for completion.
     multiple  whether the option may be repeated; `read` takes a tuple of texts then.
@@ -68,48 +68,48 @@ def _read_whole(text: str, words: str) -> int:
         # A comma elsewhere is a list, not a number.
         return int(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     except ValueError:
-        raise Wrong(f"must be {words}; got {quoted(text)}") from None
+        raise InvalidValue(f"must be {words}; got {quoted(text)}") from None
 
 
 def _checked_whole(value: Any, words: str, least: int | None) -> int:
     number = as_integer(value)
     if number is None or (least is not None and number < least):
-        raise Wrong(f"must be {words}; got {value!r}")
+        raise InvalidValue(f"must be {words}; got {value!r}")
     return number
 
 
-def whole(least: int | None = None, what: str = "a whole number") -> Kind:
+def whole(least: int | None = None, what: str = "a whole number") -> ValueKind:
     """A whole number by type; in text, thousands may be set off by commas, and digits by underscores.
 
     >>> whole(1).read("1,000"), whole(1).check(3)
     (1000, 3)
     """
     words = what if least is None else f"{what}, at least {least}"
-    return Kind(lambda value: _checked_whole(value, words, least), lambda text: _read_whole(text, words))
+    return ValueKind(lambda value: _checked_whole(value, words, least), lambda text: _read_whole(text, words))
 
 
-def size(word: str) -> Kind:
+def size(word: str) -> ValueKind:
     """A whole number, at least 1, or a word.
 
     >>> size("full").read("Full"), size("full").read("32")
     ('full', 32)
     """
     words = f'a whole number, at least 1, or "{word}"'
-    return Kind(
+    return ValueKind(
         lambda value: word if isinstance(value, str) and value == word else _checked_whole(value, words, 1),
         lambda text: word if text.strip().lower() == word else _read_whole(text, words),
         (word,),
     )
 
 
-def bounded(words: str, holds: Callable[[float], bool] = lambda number: True) -> Kind:
+def number_in_range(words: str, holds: Callable[[float], bool] = lambda number: True) -> ValueKind:
     """A finite number in some range."""
 
     def check(value: Any) -> Any:
         value = plain_number(value)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and math.isfinite(value) and holds(value)):
-            raise Wrong(f"must be {words}; got {value!r}")
+            raise InvalidValue(f"must be {words}; got {value!r}")
         return value
 
     def read(text: str) -> float:
@@ -118,27 +118,27 @@ def bounded(words: str, holds: Callable[[float], bool] = lambda number: True) ->
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise Wrong(f"must be {words}; got {quoted(text)}")
+            raise InvalidValue(f"must be {words}; got {quoted(text)}")
         return number
 
-    return Kind(check, read)
+    return ValueKind(check, read)
 
 
-def one_of(what: str, names: Collection[str]) -> Kind:
-    """One of some names; `what` they are called in the sentence about another one."""
+def one_of(what: str, names: Collection[str]) -> ValueKind:
+    """One of some names; `what`: the noun for the error message."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in names:
             raise Refusal(did_you_mean(what, str(value), names))
         return value
 
-    return Kind(check, names=names)
+    return ValueKind(check, names=names)
 
 
 def _typed(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if not fits(value):
-            raise Wrong(f"must be {words}; got {value!r}")
+            raise InvalidValue(f"must be {words}; got {value!r}")
         return value
 
     return check
@@ -152,7 +152,7 @@ def names_in(text: str) -> tuple[str, ...]:
 def _checked_names(value: Any) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise Wrong(f"must be a name or a sequence of names; got {value!r}")
+        raise InvalidValue(f"must be a name or a sequence of names; got {value!r}")
     return tuple(names)
 
 
@@ -191,19 +191,19 @@ def _checked_numbers(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(
         isinstance(name, str) and isinstance(number, numbers.Real) for name, number in value.items()
     ):
-        raise Wrong(f"must map names to numbers; got {value!r}")
+        raise InvalidValue(f"must map names to numbers; got {value!r}")
     return {name: plain_number(number) for name, number in value.items()}
 
 
-def interval(value: int | str) -> tuple[int, str]:
+def parse_evaluation_interval(value: int | str) -> tuple[int, str]:
     """How far apart evaluations are: (count, "epochs" or "updates").
 
-    >>> interval(1), interval("100 updates")
+    >>> parse_evaluation_interval(1), parse_evaluation_interval("100 updates")
     ((1, 'epochs'), (100, 'updates'))
     """
     match = re.fullmatch(r"\s*(\d+)\s*(epochs?|updates?)?\s*", str(value))
     if match is None or not 1 <= int(match[1]) < 2**31:
-        raise Wrong(
+        raise InvalidValue(
             "must be a whole number of epochs, at least 1, or of updates such as "
             f'"100 updates"; got {value!r}'
         )
@@ -221,23 +221,25 @@ def _checked_threshold(value: Any) -> Any:
     if isinstance(value, str):
         raise Refusal(did_you_mean("threshold", value, THRESHOLDS) + " Or a number between 0 and 1.")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise Wrong(f"must lie between 0 and 1, or be one of {', '.join(THRESHOLDS)}; got {value!r}")
+        raise InvalidValue(f"must lie between 0 and 1, or be one of {', '.join(THRESHOLDS)}; got {value!r}")
     return float(value)
 
 
-ANY = Kind(lambda value: value)
-WORD = Kind(_typed("text", lambda value: isinstance(value, str)))
-FLAG = Kind(_typed("True or False", lambda value: isinstance(value, bool)))
-FUNCTION = Kind(
+ANY = ValueKind(lambda value: value)
+WORD = ValueKind(_typed("text", lambda value: isinstance(value, str)))
+FLAG = ValueKind(_typed("True or False", lambda value: isinstance(value, bool)))
+FUNCTION = ValueKind(
     _typed("a name or a function (outputs, targets)", lambda value: isinstance(value, str) or callable(value))
 )
-NAMES = Kind(_checked_names, names_in)
-NUMBERS = Kind(_checked_numbers, _read_pairs, multiple=True)
-NUMBER = bounded("a finite number")
-NOT_NEGATIVE = bounded("at least 0 and finite", lambda number: number >= 0)
-POSITIVE = bounded("greater than 0 and finite", lambda number: number > 0)
-SHARE = bounded("at least 0 and less than 1", lambda number: 0 <= number < 1)
-HELD_OUT = Kind(plain_number, number_or_path)
-INTERVAL = Kind(lambda value: interval(value) and value)
-THRESHOLD = Kind(_checked_threshold, number_or_path, THRESHOLDS)
-WEIGHTS = Kind(ANY.check, lambda text: _read_pairs(text.split(",")) if "=" in text else text, ("balanced",))
+NAMES = ValueKind(_checked_names, names_in)
+NUMBERS = ValueKind(_checked_numbers, _read_pairs, multiple=True)
+NUMBER = number_in_range("a finite number")
+NOT_NEGATIVE = number_in_range("at least 0 and finite", lambda number: number >= 0)
+POSITIVE = number_in_range("greater than 0 and finite", lambda number: number > 0)
+SHARE = number_in_range("at least 0 and less than 1", lambda number: 0 <= number < 1)
+HELD_OUT = ValueKind(plain_number, number_or_path)
+INTERVAL = ValueKind(lambda value: parse_evaluation_interval(value) and value)
+THRESHOLD = ValueKind(_checked_threshold, number_or_path, THRESHOLDS)
+WEIGHTS = ValueKind(
+    ANY.check, lambda text: _read_pairs(text.split(",")) if "=" in text else text, ("balanced",)
+)

@@ -391,8 +391,8 @@ class Run:
         figure = ""
         if self.headline is not None:
             name, found = self.headline
-            spread = "" if found.sd is None else f" ± {found.written(found.sd)}"
-            figure = f", {label_of(name)} {found.written(found.mean)}{spread}"
+            spread = "" if found.sd is None else f" ± {found.format_value(found.sd)}"
+            figure = f", {label_of(name)} {found.format_value(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
         return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
 

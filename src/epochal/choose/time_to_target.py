@@ -24,8 +24,8 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class Effort:
-    """The expected work to a target over repeats, with a 95 % interval.
+class ExpectedRunningTime:
+    """The expected running time (ERT) to a target over repeats, in updates, with a 95 % interval.
 
     `expected` is infinite when no repeat reached the target; `low` is then all the work that was done. With
     one repeat that reached it there is no interval: `low` is 0 and `high` infinite. `within` are the least
@@ -44,12 +44,12 @@ class Effort:
     def shortfall(self) -> str:
         """Which repeats did not reach the target, in words; empty when all did.
 
-        >>> effort([Reached(500, True), Reached(2000, False), Reached(2000, False)]).shortfall
+        >>> expected_running_time([Reached(500, True), Reached(2000, False), Reached(2000, False)]).shortfall
         'not reached within 2,000 updates in 2 of 3 repeats'
         """
         if self.within is None:
             return ""
-        least, most = (written(end) for end in self.within)
+        least, most = (format_amount(end) for end in self.within)
         spent = least if least == most else f"{least} to {most}"
         missed = self.repeats - self.reached
         share = f"{missed} of {self.repeats} repeats"
@@ -62,29 +62,29 @@ class Effort:
             return self.shortfall
         count = "1 repeat: no interval"
         if self.repeats > 1:
-            count = f"{self.repeats} repeats; 95 % interval {written_range(self.low, self.high)}"
-        return "; ".join(filter(None, (f"{written(self.expected)} updates ({count})", self.shortfall)))
+            count = f"{self.repeats} repeats; 95 % interval {format_amount_range(self.low, self.high)}"
+        return "; ".join(filter(None, (f"{format_amount(self.expected)} updates ({count})", self.shortfall)))
 
 
 def first_reached(
-    updates: ArrayLike, values: ArrayLike, target: float, higher_is_better: bool = False
+    updates: ArrayLike, values: ArrayLike, target_value: float, higher_is_better: bool = False
 ) -> Reached:
     """The first crossing of a target by one curve, interpolated between two evaluations.
 
     The curve is taken as it is: where it is noisy, a lucky evaluation counts. A curve that is at the target
     when it begins needs the updates of its first evaluation (0 when that came before the first update).
     Evaluations that are not finite are skipped. A curve that never gets there is censored at its last
-    update: that is data too, and `effort` uses it. Updates and values have shape (evaluations,).
+    update: that is data for `expected_running_time`. Both arrays have shape (evaluations,).
 
-    >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
+    >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target_value=0.5)
     Reached(updates=12.5, reached=True)
-    >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target=0.1)
+    >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target_value=0.1)
     Reached(updates=20.0, reached=False)
     """
     at, curve = np.asarray(updates, np.float64), np.asarray(values, np.float64)
     sign = -1.0 if higher_is_better else 1.0
     known = np.flatnonzero(np.isfinite(curve))
-    above = sign * (curve[known] - target)
+    above = sign * (curve[known] - target_value)
     there = np.flatnonzero(above <= 0)
     if there.size == 0:
         return Reached(float(at[-1]), False)
@@ -95,9 +95,9 @@ def first_reached(
     return Reached(min(end, start + (end - start) * (before / (before - after))), True)
 
 
-def effort(
+def expected_running_time(
     reached: Sequence[Reached], scale: float = 1.0, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Effort:
+) -> ExpectedRunningTime:
     """The expected running time: all the updates of all repeats, over the number that reached the target.
 
     It is what one would spend on average by training again, with another seed, until the target is reached:
@@ -106,7 +106,8 @@ def effort(
     comes from resampling the repeats (`resampled_ci95`). `scale` is what one update costs: the batch size for
     samples, or measured seconds.
 
-    >>> print(effort([Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]))
+    >>> four = [Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]
+    >>> print(expected_running_time(four))
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
     """
     spent, hit = _columns(reached, scale)
@@ -115,7 +116,7 @@ def effort(
     total, hits = float(spent.sum()), int(hit.sum())
     expected = total / hits if hits else math.inf
     low, high = resampled_ci95(expected, *_bounds(spent[rows], hit[rows]), repeats=spent.size)
-    return Effort(
+    return ExpectedRunningTime(
         expected=expected,
         low=low if hits else total,
         high=high,
@@ -125,7 +126,7 @@ def effort(
     )
 
 
-def relative_effort(
+def relative_running_time(
     a: Sequence[Reached],
     b: Sequence[Reached],
     scale_a: float = 1.0,
@@ -145,7 +146,7 @@ def relative_effort(
 
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
-    >>> [round(one, 2) for one in relative_effort(slow, fast)]
+    >>> [round(one, 2) for one in relative_running_time(slow, fast)]
     [1.3, 1.27, 1.33]
     """
     spent_a, hit_a = _columns(a, scale_a)
@@ -204,16 +205,16 @@ def _bounds(spent: Floats, hit: Bools) -> tuple[Floats, Floats]:
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:
-    """A quotient of efforts, where reaching the target with no update at all is as good as it gets."""
+    """A quotient of running times, where reaching the target with no update at all is as good as it gets."""
     same = (over == 0) & (under == 0)
     safe = np.where(under == 0, 1.0, under)
     return np.where(same, 1.0, np.where(under == 0, np.inf, over / safe))
 
 
-def written(value: float) -> str:
+def format_amount(value: float) -> str:
     """A count or a time as people write it.
 
-    >>> written(2000.0), written(43.21), written(math.inf)
+    >>> format_amount(2000.0), format_amount(43.21), format_amount(math.inf)
     ('2,000', '43.2', 'infinite')
     """
     if math.isinf(value):
@@ -221,12 +222,12 @@ def written(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
-def written_range(low: float, high: float) -> str:
+def format_amount_range(low: float, high: float) -> str:
     """An interval that may be open on one side or both.
 
-    >>> written_range(12, 2000), written_range(12, math.inf), written_range(0, 7), written_range(0, math.inf)
-    ('12 to 2,000', '12 or more', 'up to 7', 'not known')
+    >>> [format_amount_range(*ends) for ends in ((12, 2000), (12, math.inf), (0, 7), (0, math.inf))]
+    ['12 to 2,000', '12 or more', 'up to 7', 'not known']
     """
     if math.isinf(high):
-        return "not known" if low == 0 else f"{written(low)} or more"
-    return f"up to {written(high)}" if low == 0 else f"{written(low)} to {written(high)}"
+        return "not known" if low == 0 else f"{format_amount(low)} or more"
+    return f"up to {format_amount(high)}" if low == 0 else f"{format_amount(low)} to {format_amount(high)}"

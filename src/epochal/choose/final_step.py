@@ -11,7 +11,7 @@ import numpy as np
 
 from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
 from epochal.choose.search import Point, Search
-from epochal.choose.targets import baselines, best_epoch, negligible_change
+from epochal.choose.target_values import baselines, best_epoch, negligible_change
 from epochal.choose.trial import Job, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.curves import Summary
@@ -140,17 +140,17 @@ def confirm(
 
     finals: list[FinalEstimate] = []
     found: dict[Point, EpochAdvice] = {}
-    broken: list[Point] = []
+    diverged: list[Point] = []
     for point in ranked:
         bolder = any(  # a higher rate than one that broke or failed, at the same batch size
             point.batch_size == other.batch_size and (point.exponent or 0) > (other.exponent or 0)
-            for other in [*found, *broken]
+            for other in [*found, *diverged]
         )
         if len(finals) == MOST_TRIES or bolder:
             continue
         advice = epochs_for(point)
         if advice is None:
-            broken.append(point)
+            diverged.append(point)
             continue
         found[point] = advice
         final = tested(point, advice.epochs, compared)
@@ -184,13 +184,13 @@ def confirm(
 def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> EpochAdvice | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
     runner, size = search.runner, point.batch_size
-    setting, most, wait = search.setting_of(point), search.most_updates(size), search.patience(size)
+    candidate, most, wait = search.candidate_of(point), search.most_updates(size), search.patience(size)
     jobs = [
-        (point, Job(setting, one, most, search.batches(size), None, 2 * wait, change))
+        (point, Job(candidate, one, most, search.batches(size), None, 2 * wait, change))
         for one, change in ((one, negligible_change(runner, one)) for one in repeats)
     ]
     trials = search.run_jobs("counting epochs", jobs)[point]
-    if any(trial.broken for trial in trials.values()):
+    if any(trial.diverged for trial in trials.values()):
         return None
     best = _best_epochs(runner, trials)
     improving = tuple(
@@ -220,7 +220,7 @@ def epoch_advice(
 
 
 def _default_epochs(search: Search, defaults: FinalEstimate) -> EpochAdvice:
-    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
+    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.diverged}
     best = _best_epochs(search.runner, trials)
     ends = [float(trial.curves.epoch[-1]) for trial in trials.values()]
     late = tuple(found >= LATE * end for found, end in zip(best, ends, strict=True))
@@ -231,8 +231,10 @@ def _trained(
     search: Search, point: Point, epochs: int, repeats: Sequence[int], scored: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
-    batches, setting = search.batches(point.batch_size), search.setting_of(point)
-    jobs = [(point, Job(setting, one, epochs * batches, batches, score_parameters=scored)) for one in repeats]
+    batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
+    jobs = [
+        (point, Job(candidate, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
+    ]
     return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 
 
@@ -242,8 +244,9 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
     bounds = bounds_of(name, base.loss_name)
+    one_class = part == "validation" and _one_class(base)
     if not base.same_validation:
-        return Criteria(column, held_out / trained_on, bounds)
+        return Criteria(column, held_out / trained_on, bounds, one_class=one_class)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
     of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
@@ -251,7 +254,15 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     if len(classes):
         true = base.labels(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
-    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts)
+    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts, one_class)
+
+
+def _one_class(base: Prepared) -> bool:
+    """Whether the validation samples of any repeat are all of one class."""
+    if not base.task.is_classification:
+        return False
+    parts = (base.labels(repeat, "validation")[0] for repeat in range(len(base.splits)))
+    return any(bool(len(part)) and bool((part == part[0]).all()) for part in parts)
 
 
 def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:

@@ -20,25 +20,25 @@ from epochal.curves.statistics import Floats, Ints, t_quantile
 CLEAR = 2.0  # standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there
 
 
-class Moments(NamedTuple):
+class NoiseParts(NamedTuple):
     """Estimates of the two parts of the noise scale: tr(Σ), summed over the parameters, and |G|²."""
 
     trace: float
     squared_norm: float  # of the true gradient; without bias, so it may be negative
 
 
-def _of_sums(squares: np.float64, gram: np.float64, samples: int) -> Moments:
-    return per_sample_moments(float(squares) / samples, float(gram) / samples**2, samples)
+def _of_sums(squares: np.float64, gram: np.float64, samples: int) -> NoiseParts:
+    return noise_parts(float(squares) / samples, float(gram) / samples**2, samples)
 
 
-def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
-    """The moments from the mean of ‖g_i‖² over at least two samples, and ‖ḡ‖² of their mean gradient.
+def noise_parts(mean_square: float, square_of_mean: float, samples: int) -> NoiseParts:
+    """The parts from the mean of ‖g_i‖² over at least two samples, and ‖ḡ‖² of their mean gradient.
 
-    >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
-    Moments(trace=4.0, squared_norm=1.0)
+    >>> noise_parts(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
+    NoiseParts(trace=4.0, squared_norm=1.0)
     """
     trace = (mean_square - square_of_mean) * samples / (samples - 1)
-    return Moments(trace, square_of_mean - trace / samples)
+    return NoiseParts(trace, square_of_mean - trace / samples)
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ class BlockSums:
         return int(self.sizes.sum())
 
     @property
-    def moments(self) -> Moments:
-        """The moments of all samples."""
+    def parts(self) -> NoiseParts:
+        """The parts of all samples."""
         return _of_sums(self.squares.sum(), self.gram.sum(), self.samples)
 
-    def without(self, block: int) -> Moments:
-        """The moments of all samples but those of one block."""
+    def without(self, block: int) -> NoiseParts:
+        """The parts of all samples but those of one block."""
         rest = self.gram.sum() - 2 * self.gram[block].sum() + self.gram[block, block]
         samples = self.samples - int(self.sizes[block])
         return _of_sums(self.squares.sum() - self.squares[block], rest, samples)
@@ -103,7 +103,7 @@ class BlockSums:
                 f"a noise scale needs at least {blocks} samples, one for each block; there are {samples}."
             )
             return NoiseScale(None, 0.0, math.inf, math.nan, math.nan, samples, reason)
-        trace, norm = self.moments
+        trace, norm = self.parts
         found = partial(NoiseScale, trace=trace, squared_norm=norm, samples=samples)
         if not (math.isfinite(trace) and math.isfinite(norm)):
             return found(None, 0.0, math.inf, reason="the gradients are not finite.")

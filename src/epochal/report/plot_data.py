@@ -143,12 +143,12 @@ def precision_recall_panels(parts: Mapping[str, Sequence[PrecisionRecall]]) -> l
 
 def _line_of(part: str, found: PrecisionRecall) -> PrecisionRecallLine:
     summary, several = found.average_precision, len(found.repeats) > 1
-    spread = "" if summary.sd is None else f" ± {summary.written(summary.sd)}"
+    spread = "" if summary.sd is None else f" ± {summary.format_value(summary.sd)}"
     first = np.concatenate([[0], np.arange(len(found.recall))])  # the first step begins at recall 0
     each = [curve.at(found.recall)[first] for curve in found.repeats if several]
     return PrecisionRecallLine(
         part,
-        f"{summary.written(summary.mean)}{spread}",
+        f"{summary.format_value(summary.mean)}{spread}",
         np.concatenate([[0.0], found.recall]),
         found.mean[first],
         found.low[first],
