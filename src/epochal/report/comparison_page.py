@@ -176,7 +176,10 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         ("standing", "against the setting with the best mean"),
         *study_page.SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
-        (label_of(comparison.column), "mean over repeats at the epoch that other repeats choose, with 95 % interval"),
+        (
+            label_of(comparison.column),
+            "mean at the epoch that the other repeats choose, with 95 % interval",
+        ),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
         ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
