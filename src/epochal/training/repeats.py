@@ -35,7 +35,8 @@ def train_repeats(
     """Train stacks of repeats, on this machine or a cluster; runs in a thread of its own.
 
     `tell` is called with what stacks report (`StackProgress`), their results (`StackResult`) and
-    `ClusterNote` events, and at the end with None or an error. `snapshots` go by the first repeat of their stack; emptied.
+    `ClusterNote` events, and at the end with None or an error. `snapshots` go by the first repeat of their
+    stack; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
     tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in stacks]
