@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.data import Dataset
 from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.tables.new import read_as_before
 from epochal.errors import Refusal
 from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
@@ -22,7 +23,6 @@ from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measure
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (
-    as_trained,
     check_parameters,
     outputs_of,
     read_samples,
@@ -50,7 +50,7 @@ def evaluate(
     check_parameters(parameters)
     if targets is not None:
         data = (data, targets)
-    reading = as_trained(run, data, reading)
+    reading = read_as_before(run.encoder, data, reading)
     dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None

@@ -93,7 +93,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         notes.append(f"{counted(start, 'line')} at the beginning skipped (`skip_rows`).")
     body = lines[start:]
     if delimiter is None:
-        delimiter = _delimiter(body, name, reading.comment)
+        delimiter = _delimiter(body, name, reading.comment, blanks=not content.sheet)
         if delimiter != ",":
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; `delimiter=...` changes that.")
     quote = quote_mark(body, delimiter, seen.quoted)
@@ -323,8 +323,11 @@ def _usual(rows: Sequence[Row]) -> int:
     return Counter(len(row.cells) for row in rows).most_common(1)[0][0]
 
 
-def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
-    """The delimiter with which the most rows have the same number of fields, more than one."""
+def _delimiter(lines: Sequence[str], name: str, comment: str | None, blanks: bool) -> str:
+    """The delimiter with which the most rows have the same number of fields, more than one.
+
+    `blanks` may be one: not between the words in a cell of a workbook.
+    """
     prefixes = COMMENTS if comment is None else (comment,)
     some = lines[:2000]
     plain = [line for line in some if not line.lstrip().startswith(prefixes)]
@@ -333,7 +336,7 @@ def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
         return "\t"
     best, best_score = ",", 0.0
     for candidate in DELIMITERS:
-        if candidate == " " and best_score > 0:
+        if candidate == " " and (best_score > 0 or not blanks):
             break
         rows = rows_of(lines, candidate, max_rows=100)
         (fields, count), *_ = Counter(len(row.cells) for row in rows).most_common(1) or [(0, 0)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
-from epochal.data.files.read import encoding_of, existing
+from epochal.data.files.read import existing, form_of
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
@@ -141,7 +141,7 @@ def series_columns(
         target_text=False,
         weight=None,
         task=None,
-        encoding=encoding_of(table),
+        **form_of(table),
     )
     return encoder, clock, when, series, [note for note in notes if note]
 

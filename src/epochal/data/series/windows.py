@@ -11,7 +11,7 @@ import numpy as np
 from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
-from epochal.data.files.reading import Reading
+from epochal.data.files.reading import Reading, naming_sheet
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
@@ -112,7 +112,8 @@ def windows(
         )
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, when, series, notes = series_columns(read.table, options, arguments)
+    with naming_sheet(read.notes):
+        columns, clock, when, series, notes = series_columns(read.table, options, arguments)
     found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": series}
     given = {**arguments, **lengths, "period": -1 if period is None else period}
     encoder = chosen(WindowEncoder, {**given, **found})
