@@ -70,10 +70,10 @@ def series_columns(
     table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
     """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
-    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "by", "inputs"))
+    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "series", "inputs"))
     names, roles = tuple(table.column_names), options.columns(table.column_names)
     dropped = roles.pop("drop")
-    series = None if by is None else resolve(by, names, "by")
+    series = None if by is None else resolve(by, names, "series")
     when = None if time is None else resolve(time, names, "time")
     chosen = _target(table, options.target, {series, when} | dropped)
     for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
