@@ -449,7 +449,9 @@ def test_units_that_do_not_convert_are_refused_whether_they_are_known_or_not():
         return ep.load_data(pd.DataFrame({"amount": column, "y": random.integers(0, 2, 200)}), **more)
 
     for units in ("l/100km", "mpg"), ("L/100 km", "pcs"), ("Stk", "kg"), ("apple", "pear"):
-        with pytest.raises(ep.Refusal, match=r"it mixes.*, split the column.*drop=.*categorical=") as refused:
+        with pytest.raises(
+            ep.Refusal, match=r"it mixes.*Convert or split them.*drop=.*categorical="
+        ) as refused:
             loaded(mixed(*(f" {one}" for one in units), share=0.6))
         assert all(one.lower() in str(refused.value).lower() for one in units)
     with pytest.raises(ep.Refusal, match="no unit"):

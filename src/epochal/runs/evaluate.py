@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.data import Dataset
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.tables.new import read_as_before
 from epochal.errors import Refusal
 from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
@@ -50,7 +49,6 @@ def evaluate(
     check_parameters(parameters)
     if targets is not None:
         data = (data, targets)
-    reading = read_as_before(run.encoder, data, reading)
     dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None

@@ -77,7 +77,7 @@ def check_parameters(parameters: str) -> None:
 
 
 def _inputs_beside(
-    data: Any, samples: int | None, with_inputs: bool, names: Any, rows: Any, reading: Reading
+    run: Run, data: Any, samples: int | None, with_inputs: bool, names: Any, rows: Any, reading: Reading
 ) -> Any:
     """Columns of the data to show beside predictions, all or those `names`, or None.
 
@@ -89,6 +89,7 @@ def _inputs_beside(
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
         return None
+    reading = read_as_before(run.encoder, data, reading)
     table = columns_beside(data, samples, names, reading, others=with_inputs)
     if rows is not None:
         table = table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
@@ -233,14 +234,13 @@ def predict(
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
     check_parameters(parameters)
-    reading = read_as_before(run.encoder, data, reading)
     dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     per_repeat = to_target_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     line = dataset.timeline
     places = {} if line is None else line.places()
     samples = dataset.samples if line is None else None
-    beside = _inputs_beside(data, samples, with_inputs, id, places.get("row"), reading)
+    beside = _inputs_beside(run, data, samples, with_inputs, id, places.get("row"), reading)
     notes = list(dataset.raw_notes)
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
@@ -312,7 +312,6 @@ def rank(
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
         )
-    reading = read_as_before(run.encoder, data, reading)
     groups: NDArray[np.int64] | None = None
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
@@ -334,7 +333,7 @@ def rank(
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean, spread = per_repeat.mean(axis=0), sd_over_repeats(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
-    beside = _inputs_beside(data, items.samples, with_inputs, id, None, reading)
+    beside = _inputs_beside(run, data, items.samples, with_inputs, id, None, reading)
     notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
     return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
 

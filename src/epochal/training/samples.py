@@ -33,7 +33,6 @@ from epochal.data.records import code_sizes
 from epochal.data.registry import read, recognized
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import fit_levels
-from epochal.data.tables.new import read_as_before
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.plan import BatchSchedule, Groups, Plan
@@ -137,13 +136,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     if isinstance(data, int | float):
         return data, None
     try:
-        known = TrainingContext(
-            dataset.task,
-            dataset.shape,
-            dataset.target_name,
-            dataset.dtype,
-            read_as_before(dataset.encoder, data),
-        )
+        known = TrainingContext(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
         other = encode_new(dataset.encoder, data, known, finite=finite)
     except MissingExtra:
         raise

@@ -231,9 +231,7 @@ def has_row_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether a row below the header has units, such as kg and m, where all other rows have numbers.
-
-    A row with a number, or with a value that other rows have, is one of them.
+    """Whether a row below the header has units, such as kg and m, that no other row has, but numbers.
 
     >>> is_units(["kg", "m2"], [["1", "2"], ["3", "4"]]), is_units(["kg", "m"], [["a", "2"]] * 2)
     (True, False)

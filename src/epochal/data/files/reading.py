@@ -91,10 +91,6 @@ class FileForm:
         return {name: one for name, one in found.items() if one not in (None, "")}
 
 
-AS_TEXT = FileForm()
-"""Nothing is known of it."""
-
-
 @dataclass(frozen=True)
 class Content:
     """A text that can be opened repeatedly, compressed or not.

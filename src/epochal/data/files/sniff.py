@@ -93,7 +93,9 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         notes.append(f"{counted(start, 'line')} at the beginning skipped (`skip_rows`).")
     body = lines[start:]
     if delimiter is None:
-        delimiter = _delimiter(body, name, reading.comment, blanks=not content.sheet)
+        delimiter = _delimiter(body, name, reading.comment)
+        if content.sheet and delimiter == " ":
+            delimiter = ","  # blanks are between the words of a cell
         if delimiter != ",":
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; `delimiter=...` changes that.")
     quote = quote_mark(body, delimiter, seen.quoted)
@@ -211,10 +213,7 @@ class _Layout:
         )
 
     def _is_padded_title(self, rows: Sequence[Row], more: bool) -> bool:
-        """Whether the first row is a title with a spreadsheet's empty cells, above others, and a header.
-
-        One `more` below a title may have numbers alone, such as a date.
-        """
+        """Whether the first row is a title (or one `more`, even a date) with empty cells, above a header."""
         first, *rest = [row.cells for row in rows if any(row.cells)]
         while rest and self._is_short(rest[0]):
             rest.pop(0)
@@ -323,11 +322,8 @@ def _usual(rows: Sequence[Row]) -> int:
     return Counter(len(row.cells) for row in rows).most_common(1)[0][0]
 
 
-def _delimiter(lines: Sequence[str], name: str, comment: str | None, blanks: bool) -> str:
-    """The delimiter with which the most rows have the same number of fields, more than one.
-
-    `blanks` may be one: not between the words in a cell of a workbook.
-    """
+def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
+    """The delimiter with which the most rows have the same number of fields, more than one."""
     prefixes = COMMENTS if comment is None else (comment,)
     some = lines[:2000]
     plain = [line for line in some if not line.lstrip().startswith(prefixes)]
@@ -336,7 +332,7 @@ def _delimiter(lines: Sequence[str], name: str, comment: str | None, blanks: boo
         return "\t"
     best, best_score = ",", 0.0
     for candidate in DELIMITERS:
-        if candidate == " " and (best_score > 0 or not blanks):
+        if candidate == " " and best_score > 0:
             break
         rows = rows_of(lines, candidate, max_rows=100)
         (fields, count), *_ = Counter(len(row.cells) for row in rows).most_common(1) or [(0, 0)]

@@ -94,7 +94,7 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> Name
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, arrays_of_file(path), path.name)
-        table, notes = _read_file(encoder, path, reading)
+        table, notes = _read_file(encoder, path, read_as_before(encoder, path, reading))
         return NamedTable(table, path.name, notes)
     if getattr(source, "ndim", 0) == 1 and set(encoder.names) & set(map(str, getattr(source, "index", ()))):
         raise Refusal(
@@ -118,19 +118,15 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
     encoder = getattr(encoder, "table", encoder)
     if not isinstance(encoder, Encoder) or not isinstance(source, str | Path):
         return reading
-    old = encoder.encoding if reading.encoding is None else ""
+    old = encoder.encoding if reading.encoding is None and encoder.encoding[:3] != "utf" else ""
     known = {name: one for name, one in encoder.form.given.items() if getattr(reading, name) is None}
     for options in (known, {name: one for name, one in known.items() if name == "sheet"}, {}):
-        if not options and old[:3] in ("", "utf"):
-            break
         with suppress(Refusal, OSError):  # another kind of source, or one that is refused when it is read
             found = replace(reading, **options)
-            content = unpack(existing(source), found.sheet)
-            if old[:3] not in ("", "utf") and survey(content).encoding[:3] != "utf":
-                found = replace(found, encoding=old if valid_in(content, old) else None)
-            if not options:
-                return found
-            names = sniff(content, found).names
+            content = unpack(existing(source), found.sheet) if old or options else None
+            if content and old and survey(content).encoding[:3] != "utf" and valid_in(content, old):
+                found = replace(found, encoding=old)
+            names = sniff(content, found).names if content and options else encoder.names
             if (has_header(names) or not encoder.header) and match_columns(encoder, names):
                 return found
     return reading
@@ -144,41 +140,37 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     if is_json(content):
         return read_table(path, reading)
     with naming_sheet(map(of_new_data, content.notes)):
-        return _read_content(encoder, content, reading)
-
-
-def _read_content(encoder: Encoder, content: Content, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
-    if reading.missing is None:
-        reading = replace(reading, missing=encoder.missing)
-    dialect = sniff(content, reading)
-    known = {plain_name(column.name) for column in encoder.columns}
-    named = dialect.header and known & set(map(plain_name, dialect.names))
-    if encoder.header and reading.header is None and not named:
-        first = sniff(content, replace(reading, header=True))
-        header = bool(known & set(map(plain_name, first.names)))
-        if dialect.header and not header:
-            refuse_other_table(encoder, dialect.names, content.name)
-        if not header and len(first.names) - len(encoder.names) not in (0, -1):
-            header = dialect.header
-        if header != dialect.header:
-            dialect = sniff(content, replace(reading, header=header))
-    positions, target, _, _ = match_columns(encoder, dialect.names)
-    columns = zip(positions, encoder.columns, strict=True)
-    levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
-    if target is not None and encoder.target_text:
-        levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
-    table, notes = read_text(content, dialect, reading, levels, levels)
-    return table, (*notes, *_other_form(encoder, dialect, content))
+        if reading.missing is None:
+            reading = replace(reading, missing=encoder.missing)
+        dialect = sniff(content, reading)
+        known = {plain_name(column.name) for column in encoder.columns}
+        named = dialect.header and known & set(map(plain_name, dialect.names))
+        if encoder.header and reading.header is None and not named:
+            first = sniff(content, replace(reading, header=True))
+            header = bool(known & set(map(plain_name, first.names)))
+            if dialect.header and not header:
+                refuse_other_table(encoder, dialect.names, content.name)
+            if not header and len(first.names) - len(encoder.names) not in (0, -1):
+                header = dialect.header
+            if header != dialect.header:
+                dialect = sniff(content, replace(reading, header=header))
+        positions, target, _, _ = match_columns(encoder, dialect.names)
+        columns = zip(positions, encoder.columns, strict=True)
+        levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
+        if target is not None and encoder.target_text:
+            levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
+        table, notes = read_text(content, dialect, reading, levels, levels)
+        return table, (*notes, *_other_form(encoder, dialect, content))
 
 
 def _other_form(encoder: Encoder, dialect: Dialect, content: Content) -> tuple[str, ...]:
     """A note on another delimiter and another encoding than those of the training file."""
-    marks = [f"{DELIMITERS.get(one, one)}s" for one in (dialect.delimiter, encoder.form.delimiter) if one]
-    encodings = [one.removesuffix("-sig") for one in (dialect.encoding, encoder.encoding) if one]
-    if content.sheet or encoder.form.sheet:
+    if content.sheet or encoder.form.sheet or not encoder.form.delimiter:
         return ()
-    found = [("fields are separated by", marks, "by "), ("the encoding is", encodings, "")]
-    differ = [f"{how} {a}, in training {of}{b}" for how, (a, *other), of in found for b in other if a != b]
+    new, old = (f"by {DELIMITERS.get(one.delimiter, one.delimiter)}s" for one in (dialect, encoder.form))
+    differ = [f"fields are separated {new}, in training {old}"] if new != old else []
+    new, old = (one.encoding.removesuffix("-sig") for one in (dialect, encoder))
+    differ += [f"the encoding is {new}, in training {old}"] if new != old else []
     return (f"{'; '.join(differ)}.",) if differ else ()
 
 

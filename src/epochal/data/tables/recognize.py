@@ -26,16 +26,12 @@ from epochal.data.values.missing import (
     read_as_missing,
     refuse_odd,
 )
-from epochal.data.values.number_forms import Written, say, written_numbers
+from epochal.data.values.number_forms import FEW_LEVELS, Written, say, written_numbers
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
 MOST_LEVELS = 1000
 """A target has at most this many classes."""
-
-_FEW_LEVELS = 20
-"""Numbers and words with at most this many values together are a category."""
-
 
 _ROLES = ("keep", "drop", "categorical", "numeric")
 
@@ -124,8 +120,8 @@ def recognize(
         as_words, reads = option("text", named.reference, of="ep.text"), ""
         if reason == "free text":
             reads = f", {as_words} reads its words"
-        elif _zeros(column):
-            remark, reads = f"{_CODES} and {remark}", f", {named.option('numeric')} reads it as numbers"
+        elif codes := _codes(column):
+            remark, reads = f"{codes} and {remark}", f", {named.option('numeric')} reads it as numbers"
         note = f"{named.label} {remark}: left out; {named.option('keep')} keeps it{reads}."
         return LeftOut(named.name, index, reason), note
     if remark:
@@ -166,7 +162,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         return found, note
     if (numbers := _written_numbers(column, named, hints)) is None:
         return None
-    if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
+    if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= FEW_LEVELS:
         return None
     refuse_odd(numbers.odd, column, named.label, named.reference, "numbers")
     return _numbers(column, named, numbers)
@@ -196,8 +192,8 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
             f"of {len(found.levels):,} levels; {option('missing', words)} makes numbers of it."
         )
     if _share_of_numbers(column) == 1:
-        if _zeros(column):
-            note = note.replace("is a category", f"{_CODES}: it is a category", 1)
+        if codes := _codes(column):
+            note = note.replace("is a category", f"{codes}: it is a category", 1)
         note += f" {named.option('numeric')} reads it as numbers."
     return found, note
 
@@ -240,12 +236,10 @@ def _share_of_numbers(column: pa.ChunkedArray) -> float:
     return share or 0.0
 
 
-_CODES = "holds codes with leading zeros"
-
-
-def _zeros(column: pa.ChunkedArray) -> bool:
-    text = pa.types.is_string(column.type) and _share_of_numbers(column) == 1
-    return text and bool(pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py())
+def _codes(column: pa.ChunkedArray) -> str:
+    digits = pa.types.is_string(column.type) and _share_of_numbers(column) == 1
+    zeros = digits and pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py()
+    return "holds codes with leading zeros" if zeros else ""
 
 
 def stray_words(column: pa.ChunkedArray) -> tuple[list[str], int, int]:

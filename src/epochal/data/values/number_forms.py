@@ -29,8 +29,8 @@ from epochal.errors import Refusal
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
 
-_FEW = 20
-"""Numbers with at most this many values in several unknown units are a category."""
+FEW_LEVELS = 20
+"""Words, and numbers in unknown units, with at most this many values together are a category."""
 _ROWS = 2000
 """Rows by which the decimal mark of a table is recognized."""
 _GROUPS = (",", ".", " ", "'", "_")
@@ -182,7 +182,7 @@ def written_numbers(
         return None
     separator, group, doubt = found
     units = most_common(pc.filter(unit, there))
-    moneys, several = most_common(pc.filter(money, there)), pc.count_distinct(filled).as_py() > _FEW
+    moneys, several = most_common(pc.filter(money, there)), pc.count_distinct(filled).as_py() > FEW_LEVELS
     named = column_units(moneys, units, len(filled), (name, reference), MOST, several)
     if named is None:
         return None
@@ -367,8 +367,7 @@ def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm)
 def decimal_of_columns(table: pa.Table) -> str:
     """The decimal mark of a table: the file's if a comma, else inferred from the columns.
 
-    Empty if they are inconclusive. The metadata `separator` has it if it was inferred before the numbers of a
-    column replaced its text.
+    Empty if they are inconclusive. The metadata `separator` has what was inferred before a text was replaced.
 
     >>> decimal_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','

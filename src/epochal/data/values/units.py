@@ -169,9 +169,10 @@ def column_units(
 def _mixed(names: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
     drop, text = (option(one, [names[1]]) for one in ("drop", "categorical"))
-    column = f"split the column, leave it out with {drop}, or take its text with {text}"
-    remedy = column if names[1] else "or split the column"
-    return f"{names[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them, {remedy}."
+    leave = f", leave the column out with {drop}, or take its text with {text}" if names[1] else ""
+    return (
+        f"{names[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert or split them{leave}."
+    )
 
 
 def opposites_in(words: Any) -> str:
