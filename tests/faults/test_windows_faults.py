@@ -69,8 +69,8 @@ REFUSED = [
     ({"relative": "diference"}, {}, 'unknown relative "diference"; did you mean "difference"?'),
     ({"fill": "back"}, {}, 'unknown fill "back"'),
     ({"target": "month"}, {}, 'column 1 ("month") is to be forecast and must hold numbers; got string.'),
-    ({"by": "sold"}, {}, "the table must have a column of numbers to forecast; it has none."),
-    ({"by": "sold", "target": "sold"}, {}, "series must be another column than the target;"),
+    ({"series": "sold"}, {}, "the table must have a column of numbers to forecast; it has none."),
+    ({"series": "sold", "target": "sold"}, {}, "series must be another column than the target;"),
     ({"time": "sold"}, {}, "the table must have a column of numbers to forecast"),
     ({"period": -1}, {}, "period must be a whole number of rows, at least 0; got -1."),
     ({"lags": 12, "period": 13}, {}, "period must be at most 12 (the lags)"),
@@ -99,12 +99,12 @@ def test_targets_beside_the_numbers_are_refused():
 
 def test_a_series_that_is_too_short_is_named_and_left_out():
     shops = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
-    data = ep.windows(pa.table({"shop": shops, "sold": SOLD}), by="shop", lags=10)
+    data = ep.windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=10)
     assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.raw_notes
     assert data.timeline.names == ("a", "c")
     assert data.samples == 30 + 5
     with pytest.raises(ep.Refusal, match=r"a series of data frame must have at least 42 rows .* got 40"):
-        ep.windows(pa.table({"shop": shops, "sold": SOLD}), by="shop", lags=41)
+        ep.windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=41)
 
 
 def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():

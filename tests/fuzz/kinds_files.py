@@ -304,7 +304,7 @@ def _encoders(folder: Path) -> list[tuple[dict[str, Any], Path]]:
     found = []
     readers = {
         "table": (TABLE, load),
-        "windows": (SERIES, lambda path: windows(path, lags=4, by="store")),
+        "windows": (SERIES, lambda path: windows(path, lags=4, series="store")),
         "texts": (TEXTS, lambda path: text(path, text="review")),
         "pairs": (RACES, lambda path: rank_pairs(path, by="race")),
     }

@@ -81,7 +81,7 @@ def _read_table(path: Path) -> Any:
 
 
 def _read_series(path: Path) -> Any:
-    return summary(windows(path, lags=4, by="store"))
+    return summary(windows(path, lags=4, series="store"))
 
 
 def _read_texts(path: Path) -> Any:

@@ -159,3 +159,47 @@ def test_new_rows_are_read_in_the_encoding_of_the_training_file(tmp_path, encodi
     assert found.to_arrow().column(1).to_pylist() == [row.split(";")[0] for row in rows[:3]]
     new.write_text("\n".join(lines[:4]), encoding="utf-8")  # another encoding is seen as before
     assert run.predict(new, with_inputs=True).to_arrow().equals(found.to_arrow())
+
+
+LINES = ["a;b;c;y", *(f"{i};{i * 7 % 13},5;x{i % 3};{'no' if i % 2 else 'yes'}" for i in range(60))]
+TITLES = ["x;1;2;3", "y;4;5;6"]  # a header and a row, to all appearances
+
+
+def test_new_files_are_read_with_what_was_said_of_the_training_file(tmp_path: Path) -> None:
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_text("\n".join([*TITLES, *LINES]))
+    data = ep.load_data(train, skip_rows=2)
+    made = ep.fit(
+        ep.MLP(2), data, epochs=1, repeats=1, progress=False, validation=train, out=tmp_path / "run"
+    )
+    for run in (made, ep.load(tmp_path / "run")):
+        for above in (TITLES, []):  # new files may begin with the header, too
+            new.write_text("\n".join([*above, *LINES[:5]]))
+            found = run.predict(new, with_inputs=True)
+            assert found.to_arrow().column("a").to_pylist() == [0, 1, 2, 3]
+            assert any("2 lines at the beginning skipped" in note for note in found.notes) == bool(above)
+            assert run.evaluate(new).rows == 4
+
+
+def test_a_header_that_is_told_holds_for_new_files(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([*TITLES, *(f"x;{i};{i * 2};{i % 5}" for i in range(40))]))
+    data = ep.load_data(path, header=False, keep=[1])
+    assert data.samples == 42
+    assert ep.fit(ep.MLP(2), data, epochs=1, repeats=1, progress=False).evaluate(path).rows == 42
+
+
+def test_another_delimiter_encoding_and_order_are_said_of_new_files(tmp_path: Path) -> None:
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_bytes("\n".join(LINES).replace("x0", "à rénover").encode("cp1252"))
+    data = ep.load_data(train, encoding="cp1252")
+    run = ep.fit(ep.MLP(2), data, epochs=1, repeats=1, progress=False)
+    assert not any(", in training " in note for note in run.predict(train).notes)
+    frame = pd.read_csv(train, sep=";", encoding="cp1252", dtype=str)
+    frame[["c", "b", "a"]].to_csv(new, index=False)
+    found = run.predict(new, with_inputs=True)
+    assert "fields are separated by commas, in training by semicolons; " in " ".join(found.notes)
+    assert "the encoding is utf-8, in training cp1252." in " ".join(found.notes)
+    assert "the columns are in another order than in training: matched by their names." in found.notes
+    assert found.to_arrow().column("b").to_pylist() == frame["b"].tolist()
+    np.testing.assert_array_equal(found.labels, run.predict(train).labels)

@@ -435,3 +435,69 @@ def test_new_rows_far_from_those_of_training_are_said():
     new = table.assign(job=job + 1000)
     for notes in (run.predict(new).notes, run.evaluate(new).notes):
         assert f'in most rows "job" is {far}' in " ".join(notes)
+
+
+def test_units_that_do_not_convert_are_refused_whether_they_are_known_or_not():
+    random = np.random.default_rng(2)
+
+    def mixed(*units, share=0.5, values=100):
+        first = random.random(200) < share
+        numbers = random.integers(1, values, 200)
+        return [f"{n}{units[0] if one else units[1]}" for n, one in zip(numbers, first, strict=True)]
+
+    def loaded(column, **more):
+        return ep.load_data(pd.DataFrame({"amount": column, "y": random.integers(0, 2, 200)}), **more)
+
+    for units in ("l/100km", "mpg"), ("L/100 km", "pcs"), ("Stk", "kg"), ("apple", "pear"):
+        with pytest.raises(
+            ep.Refusal, match=r"it mixes.*Convert or split them.*drop=.*categorical="
+        ) as refused:
+            loaded(mixed(*(f" {one}" for one in units), share=0.6))
+        assert all(one.lower() in str(refused.value).lower() for one in units)
+    with pytest.raises(ep.Refusal, match="no unit"):
+        loaded(mixed("", " pcs", share=0.6))
+    assert loaded(mixed(" Stk", " kg"), categorical=["amount"]).encoder.columns[0].kind == "category"
+    for column in (mixed(" apples", " pears", values=9), mixed("Q", "X"), mixed(" l/100km", " l/100 km")):
+        assert len(loaded(column).encoder.columns) == 1
+    assert loaded(mixed(" l/100km", " L/100km")).encoder.columns[0].kind == "numeric"
+
+
+@pytest.mark.parametrize("target", ["price", "far", "kind"])
+def test_frames_and_files_read_the_same_decimal_mark(tmp_path, target):
+    frame = pd.DataFrame(
+        {
+            "far": [f"{i + 12},{100 + i * 37 % 900} km" for i in range(60)],
+            "kind": ["a", "b", "c"] * 20,
+            "price": [f"${i + 3}.{i % 9 + 1}k" for i in range(60)],
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    read = [ep.load_data(source, target=target) for source in (frame, tmp_path / "t.csv")]
+    for one in read:
+        assert not any("ambiguous" in note for note in one.notes)
+    assert read[0].fingerprint == read[1].fingerprint
+
+
+@pytest.mark.parametrize("way", ["frame", ",", ";"])
+def test_leading_zeros_make_codes_whatever_the_decimal_mark(tmp_path, way):
+    random = np.random.default_rng(3)
+    codes = [f"{code:05d}" for code in random.integers(1000, 99_000, 200)]
+    frame = pd.DataFrame(
+        {"PLZ": codes, "area": [code[:2] for code in codes], "size": [f"{i},5" for i in range(200)]}
+    ).assign(y=random.integers(0, 2, 200))
+    frame.to_csv(tmp_path / "t.csv", index=False, sep=way[0])
+    data = ep.load_data(frame if way == "frame" else tmp_path / "t.csv", target="y")
+    said(
+        data,
+        'column 1 ("PLZ") holds codes with leading zeros and looks like an identifier',
+        'numeric=["PLZ"]',
+    )
+    said(data, 'column 2 ("area") holds codes with leading zeros: it is a category of', 'numeric=["area"]')
+    assert ep.load_data(frame, target="y", numeric=["PLZ"]).features[0] == "PLZ"
+
+
+def test_one_level_is_one_level_and_errors_of_python_name_its_function():
+    frame = pd.DataFrame({"a": ["x"] * 30 + [None] * 10, "b": range(40), "y": [0, 1] * 20})
+    said(ep.load_data(frame), "is a category of 1 level;")
+    with pytest.raises(TypeError, match=r"^load_data\(\)"):
+        ep.load_data(frame, "y")

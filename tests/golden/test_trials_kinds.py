@@ -135,10 +135,12 @@ def test_windows_are_those_of_the_stretches_between_gaps():
 def test_each_series_has_gaps_of_its_own():
     when = np.concatenate([np.delete(HOURS, [20]), np.delete(HOURS, [40])])
     shop = ["a"] * 71 + ["b"] * 71
-    data = ep.windows(series(when, shop=shop), lags=3, by="shop")
+    data = ep.windows(series(when, shop=shop), lags=3, series="shop")
     assert data.samples == 2 * (71 - 6)
     days = ep.windows(
-        series([*range(30), *range(40, 60), *range(5, 55)], shop=["a"] * 50 + ["b"] * 50), lags=3, by="shop"
+        series([*range(30), *range(40, 60), *range(5, 55)], shop=["a"] * 50 + ["b"] * 50),
+        lags=3,
+        series="shop",
     )
     assert (days.samples, days.features) == (27 + 17 + 47, ("load",))
     assert days.timeline.clock.name == "when"
@@ -197,7 +199,7 @@ def test_repeated_hours_of_finer_rows_are_named_and_read_by_their_zone(half):
 
 
 def test_other_times_that_come_twice_are_no_matter_of_clocks():
-    with pytest.raises(ep.Refusal, match=r"must have each time once.*with by=COLUMN, or"):
+    with pytest.raises(ep.Refusal, match=r"must have each time once.*with series=COLUMN, or"):
         ep.windows(series(np.insert(HOURS, 5, HOURS[5])), lags=3)
     with pytest.raises(ep.Refusal, match=r'unknown time_zone "Europe/Berln"; did you mean "Europe/Berlin"'):
         ep.windows(series(HOURS), lags=3, time_zone="Europe/Berln")

@@ -105,7 +105,24 @@ SHAPES = {
     "row names of R": ('"b" "c" "y"\n' + SPACED, {}, ("b", "c", "y"), 30, "one field more"),
     "a title": ("Sales 2024\n\na,b,c,y\n" + BODY, {}, ABCY, 30, "Sales 2024"),
     "a title of a spreadsheet": ("Sales,,,\n,,,\na,b,c,y\n" + BODY, {}, ABCY, 30, "Sales"),
+    "padded titles": ("Sales,,,\nBy me,,,\na,b,c,y\n" + BODY, {}, ABCY, 30, '("Sales", …)'),
+    "titles beside values": (
+        "Sales,Q3,,\nOf,2024,,\n,,,\na,b,c,y\n" + BODY,
+        {},
+        ABCY,
+        30,
+        '("Sales, Q3", …)',
+    ),
+    "a date below a title": ("Sales,,,\n2024-01-02\na,b,c,y\n" + BODY, {}, ABCY, 30, "2 lines above"),
+    "titles above a known header": (
+        ",Sales,,\n2024,,,\na,b,c,y\n" + BODY,
+        {"header": True},
+        ABCY,
+        30,
+        "2 lines",
+    ),
     "units": ("a,b,c,y\nkg,m,s,W\n" + BODY, {}, ABCY, 30, "kg, m, s, W"),
+    "units with digits": ("a,b,c,y\nm2,l/100km,1/s,10^3 EUR\n" + BODY, {}, ABCY, 30, "m2, l/100km"),
     "units in brackets": ("a,b,c,y\n,[kg],[m],\n" + BODY, {}, ABCY, 30, "[kg]"),
     "a total": ("a,b,c,y\n" + NAMED + "Total,1500.5,1400,1300\n", {"keep": []}, ("b", "c", "y"), 30, "Total"),
     "a source": ("a,b,c,y\n" + BODY + "\nSource: Eurostat\n", {}, ABCY, 30, "Eurostat"),
@@ -150,6 +167,15 @@ def test_data_are_no_header_and_no_comment(text, tmp_path):
     found = load(tmp_path / "t.csv", target=3, drop=[4])
     assert found.samples == text.count("\n")
     assert said(found, "no header", "`header=True`")
+
+
+@pytest.mark.parametrize("first", ["x1,3.2 kg,,$4.50", "x1,n.a.,n.a.,unknown", "x9,,,(12)", "x9,,5 %,"])
+def test_a_first_row_with_empty_cells_is_no_units(first, tmp_path):
+    rows = [first, *(f"x{i % 4},{i / 4} kg,{i % 7},${i}.50" for i in range(60))]
+    (tmp_path / "t.csv").write_text("item,weight,beds,price\n" + "\n".join(rows))
+    found = load(tmp_path / "t.csv", missing=["", "n.a.", "unknown"], target="item")
+    assert found.samples == 61
+    assert not said(found, "as units do")
 
 
 ALPHABETS = {
@@ -339,6 +365,21 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
         ).samples
         == 30
     )
+    new = ep.data.tables.new.read_as_before(found.encoder, tmp_path / "b.xlsx")
+    assert new.sheet == "data"
+    workbook(tmp_path / "c.xlsx", Sales=[["a", "b"], *(row[:2] for row in rows)], notes=[["by me"]])
+    assert ep.data.tables.new.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
+    workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
+    cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
+    for read in (load, lambda path: ep.windows(path, lags=2)):
+        for book in ("b.xlsx", "d.xlsx"):
+            with pytest.raises(Refusal) as refused:
+                read(tmp_path / book)
+            assert cover in str(refused.value)
+    with pytest.raises(
+        Refusal, match=r'input columns.* The sheet "data" is read, of 2 \("notes", "data"\)\.$'
+    ):
+        ep.data.encode_new(found.encoder, tmp_path / "d.xlsx", TrainingContext(reading=Reading(sheet="data")))
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(MissingExtra, match=r'pip install "epochal\[excel\]"'):
         load(tmp_path / "b.xlsx")

@@ -77,19 +77,14 @@ def test_the_check_of_defaults_notices_another_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "function", "names"),
-    [
-        (READING, load, {}),
-        (IMAGES, load, {}),
-        (WINDOWS, windows, {"series": "by"}),
-        (TOKENS, text, {}),
-    ],
+    ("options", "function"),
+    [(READING, load), (IMAGES, load), (WINDOWS, windows), (TOKENS, text)],
     ids=["reading", "images", "windows", "texts"],
 )
-def test_an_option_of_reading_that_is_not_given_leaves_the_default_to_python(options, function, names):
+def test_an_option_of_reading_that_is_not_given_leaves_the_default_to_python(options, function):
     parameters = inspect.signature(function).parameters
     for one in options:
-        default = parameters[names.get(one.name, one.name)].default
+        default = parameters[one.name].default
         assert one.default is None or one.default == default, one.name
 
 

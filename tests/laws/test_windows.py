@@ -40,7 +40,7 @@ def waves(rows, series=1, seed=0):
 @given(st.integers(15, 40), st.integers(1, 3), st.fixed_dictionaries(SHAPES))
 def test_window_i_of_a_series_holds_the_rows_from_i_times_stride(rows, series, shape):
     table = waves(rows, series)
-    data = ep.windows(table, time="when", by="shop", **shape)
+    data = ep.windows(table, time="when", series="shop", **shape)
     sold, other = (table.column(name).to_numpy() for name in ("sold", "other"))
     shops = np.array(table.column("shop").to_pylist())
     assert data.features == ("sold", "other")
@@ -65,7 +65,7 @@ PARTS = st.sampled_from([0.0, 0.1, 0.25, 3])
 def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_left_out(
     rows, series, shape, validation, test, gap
 ):
-    line = ep.windows(waves(rows, series), time="when", by="shop", **shape).timeline
+    line = ep.windows(waves(rows, series), time="when", series="shop", **shape).timeline
     try:
         parts = chronological(line, validation=validation, test=test, gap=gap)
     except ep.Refusal:
@@ -92,7 +92,7 @@ def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_
 
 def test_series_without_times_end_together():
     table = pa.table({"shop": ["a"] * 40 + ["b"] * 20, "sold": np.random.default_rng(0).normal(size=60)})
-    data = ep.windows(table, by="shop", lags=3)
+    data = ep.windows(table, series="shop", lags=3)
     parts = chronological(data.timeline, validation=10)
     for name, long in (("a", 40), ("b", 20)):
         own = parts.validation[data.timeline.series[parts.validation] == "ab".index(name)]
@@ -143,7 +143,7 @@ def test_targets_come_back_in_the_units_of_the_column(relative):
 
 def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     table = waves(30, 2)
-    data = ep.windows(table, time="when", by="shop", lags=4, horizon=2, relative="difference")
+    data = ep.windows(table, time="when", series="shop", lags=4, horizon=2, relative="difference")
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
     assert encoder == data.encoder
     again = encode_new(encoder, table)

@@ -131,7 +131,10 @@ def test_new_rows_may_be_reordered_wider_and_unlabeled(frame):
     np.testing.assert_array_equal(same.inputs, found.inputs)
     assert same.targets is None
     assert same.task is None
-    assert same.raw_notes == ('column "extra" was not in the training table: ignored.',)
+    assert same.raw_notes == (
+        'column "extra" was not in the training table: ignored.',
+        "the columns are in another order than in training: matched by their names.",
+    )
 
 
 def test_unseen_categories_are_counted_and_say_nothing(frame):

@@ -76,8 +76,7 @@ def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     for one in IMAGES:
         if given[one.name]:
             raise Refusal(f"`{one.name}` is about images; leave it out with --window.")
-    found = {name: given[name] for name in names if given[name] is not None and name != "series"}
-    return {**found, "lags": given["window"], "by": given["series"]}
+    return {name: given[name] for name in names if given[name] is not None} | {"lags": given["window"]}
 
 
 def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import shlex
 
 from epochal.settings import DECLARED
 
-_NAMES = {"lags": "window", "by": "series", "id_columns": "id"} | {
+_NAMES = {"lags": "window", "id_columns": "id"} | {
     one.name: one.flag for one in DECLARED.values() if one.flag
 }
 """Arguments whose flag has another name."""
@@ -37,7 +37,7 @@ def in_flags(code: str) -> str:
     --epochs --epochs 20 --out --resize 28x32
     >>> print(in_flags("ep.MLP(128, 64)"), in_flags("stop=ep.Patience(20)"))
     --hidden 128,64 --patience 20
-    >>> print(in_flags('ep.windows(..., lags=9, by="shop")'))
+    >>> print(in_flags('ep.windows(..., lags=9, series="shop")'))
     --window 9 --series shop
     >>> print(in_flags('ep.resume("a b", epochs=9)'))
     `epochal resume 'a b' --epochs 9`

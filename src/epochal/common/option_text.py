@@ -90,9 +90,10 @@ def set_renderer(renderer: Callable[[str], str] | None) -> Callable[[str], str] 
 
 
 def register_call(call: str) -> Callable[[F], F]:
-    """Register a function, with its arguments, under the name that sentences use."""
+    """Register a function, with its arguments, under the name that sentences, and errors of Python, use."""
 
     def keep(function: F) -> F:
+        function.__name__ = function.__qualname__ = call.removeprefix("ep.")
         _CALLS[call] = frozenset(inspect.signature(function).parameters)
         return function
 

@@ -61,6 +61,18 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def natural(word: str) -> tuple[int, float, str]:
+    """A key that sorts numbers by size and before other text.
+
+    >>> sorted(["b", "10", "9"], key=natural)
+    ['9', '10', 'b']
+    """
+    try:
+        return (0, float(word), word)
+    except ValueError:
+        return (1, 0.0, word)
+
+
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 
 

@@ -22,7 +22,6 @@ from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measure
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (
-    as_trained,
     check_parameters,
     outputs_of,
     read_samples,
@@ -50,7 +49,6 @@ def evaluate(
     check_parameters(parameters)
     if targets is not None:
         data = (data, targets)
-    reading = as_trained(run, data, reading)
     dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None

@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.common.text import shortlist
 from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, encode_new
-from epochal.data.files.read import read_as_before
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
+from epochal.data.tables.new import read_as_before
 from epochal.data.tables.source import columns_beside
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward
@@ -76,15 +76,10 @@ def check_parameters(parameters: str) -> None:
         raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
 
 
-def as_trained(run: Run, data: Any, reading: Reading) -> Reading:
-    """The options for new data, in the encoding of the text that the run was trained on."""
-    return read_as_before(data, reading, getattr(getattr(run.encoder, "table", run.encoder), "encoding", ""))
-
-
 def _inputs_beside(
-    data: Any, samples: int | None, with_inputs: bool, names: Any, rows: Any, reading: Reading
-) -> tuple[Any, list[str]]:
-    """Columns of the data to show beside predictions, all or those `names`, or None; and a note on them.
+    run: Run, data: Any, samples: int | None, with_inputs: bool, names: Any, rows: Any, reading: Reading
+) -> Any:
+    """Columns of the data to show beside predictions, all or those `names`, or None.
 
     `samples` is the number of rows if the data does not tell; `rows` are those of forecasts, from 1, None
     beyond the end of the table.
@@ -93,15 +88,12 @@ def _inputs_beside(
 
     names = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or names):
-        return None, []
-    table, notes = columns_beside(data, samples, names, reading, others=with_inputs), list[str]()
-    if (table.schema.metadata or {}).get(b"decimal") == b",":
-        notes.append(
-            "numbers of the data that have a decimal comma are written with a point, as the predictions are."
-        )
+        return None
+    reading = read_as_before(run.encoder, data, reading)
+    table = columns_beside(data, samples, names, reading, others=with_inputs)
     if rows is not None:
         table = table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
-    return table, notes
+    return table
 
 
 def outputs_of(
@@ -242,15 +234,14 @@ def predict(
 ) -> Prediction:
     """See `Run.predict`; `reading` has the file options."""
     check_parameters(parameters)
-    reading = as_trained(run, data, reading)
     dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     per_repeat = to_target_units(run, outputs_of(run, dataset, parameters), dataset)
     scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     line = dataset.timeline
     places = {} if line is None else line.places()
     samples = dataset.samples if line is None else None
-    beside, notes = _inputs_beside(data, samples, with_inputs, id, places.get("row"), reading)
-    notes = [*dataset.raw_notes, *notes]
+    beside = _inputs_beside(run, data, samples, with_inputs, id, places.get("row"), reading)
+    notes = list(dataset.raw_notes)
     if getattr(run.model, "stateful", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
@@ -321,7 +312,6 @@ def rank(
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
         )
-    reading = as_trained(run, data, reading)
     groups: NDArray[np.int64] | None = None
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
@@ -343,9 +333,8 @@ def rank(
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean, spread = per_repeat.mean(axis=0), sd_over_repeats(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
-    beside, notes = _inputs_beside(data, items.samples, with_inputs, id, None, reading)
-    own_notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
-    notes = [*own_notes, *notes]
+    beside = _inputs_beside(run, data, items.samples, with_inputs, id, None, reading)
+    notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
     return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
 
 

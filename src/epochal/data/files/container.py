@@ -217,7 +217,9 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
     if len(names) > 1:
         shown = shortlist(names)
         notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); `sheet=...` names another.',)
-    return Content(path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8")
+    return Content(
+        path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8", sheet=chosen
+    )
 
 
 def _chosen(sheet: str | int, names: list[str]) -> str:

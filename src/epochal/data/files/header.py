@@ -17,6 +17,8 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 _AMOUNT = re.compile(r"[^\w\s]{0,2}\s?[+-]?\d[\d.,' \u00a0]*\s?[^\d\s]{0,3}")
 _WHOLE = re.compile(r"\d{1,9}")
 _UNIT = re.compile(r"[\[(<{].*[\])>}]")
+_FIGURE = re.compile(r"(?<![\w^/*·])(?<!\w-)\d(?!\d*[\^²³]|/[^\W\d])")
+"""A digit that belongs to no unit, as those of m2, l/100 km, 1/s, s-1 and 10^3 do."""
 _TOTAL = re.compile(
     r"((grand |sub)?totals?|sum|averages?|mean|gesamt|summe|mittelwert|total g[eé]n[eé]ral|moyenne|suma|"
     r"media|totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
@@ -229,15 +231,20 @@ def has_row_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether a row below the header has units, such as kg and m, where all other rows have numbers.
+    """Whether a row below the header has units, such as kg and m, that no other row has, but numbers.
 
-    >>> is_units(["kg", "m"], [["1", "2"], ["3", "4"]]), is_units(["kg", "m"], [["a", "2"]] * 2)
+    >>> is_units(["kg", "m2"], [["1", "2"], ["3", "4"]]), is_units(["kg", "m"], [["a", "2"]] * 2)
     (True, False)
+    >>> is_units(["3 kg", ""], [["1 kg", "2"], ["3 kg", "4"]])
+    False
     """
-    if len(body) < 2 or any(map(is_number, row)):
+    if len(body) < 2 or any(map(_FIGURE.search, row)):
         return False
-    columns = [_most([other[at] for other in body[:_MOST_ROWS] if at < len(other)]) for at in range(len(row))]
-    numeric = [kind in ("number", "amount") for kind in columns]
+    columns = [[other[at] for other in body[:_MOST_ROWS] if at < len(other)] for at in range(len(row))]
+    pairs = zip(row, columns, strict=True)
+    if any(cell in column for cell, column in pairs if cell and cell not in _NA_VALUES):
+        return False
+    numeric = [_most(column) in ("number", "amount") for column in columns]
     above = list(itertools.compress(row, numeric))
     beside = [cell for cell, is_above in zip(row, numeric, strict=True) if not is_above]
     units = [cell for cell in above if cell and cell not in _NA_VALUES]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from epochal.data.files.container import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
-from epochal.data.files.reading import AS_FOUND, Content, Reading
+from epochal.data.files.reading import AS_FOUND, Content, FileForm, Reading, naming_sheet
 from epochal.data.files.sniff import sniff
-from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import MOST_TEXT, Selection, none_of, shrink_batches, tidy
 from epochal.errors import Refusal, first_line
@@ -70,28 +68,17 @@ def read_table(
     if is_json(content):
         table, notes = read_json(content)
         return tidy(table, drop=drop), notes
-    dialect = sniff(content, reading)
-    return read_text(content, dialect, reading, text(dialect.names))
+    with naming_sheet(content.notes):
+        dialect = sniff(content, reading)
+        return read_text(content, dialect, reading, text(dialect.names))
 
 
-def encoding_of(table: pa.Table) -> str:
-    """The encoding of the text that a table was read from; empty for another source."""
-    return str((table.schema.metadata or {}).get(b"encoding", b"").decode())
-
-
-def read_as_before(source: Any, reading: Reading, encoding: str) -> Reading:
-    """The options for a new text table, in the encoding of an earlier one if it is no UTF-8 and valid in it.
-
-    Few rows say little about which encoding they are in.
-    """
-    if not isinstance(source, str | Path) or reading.encoding is not None or encoding[:3] in ("", "utf"):
-        return reading
-    try:
-        content = unpack(existing(source), reading.sheet)
-        other = survey(content).encoding[:3] != "utf" and valid_in(content, encoding)
-    except (Refusal, OSError):  # another kind of source, or one that is refused when it is read
-        return reading
-    return replace(reading, encoding=encoding) if other else reading
+def form_of(table: pa.Table) -> dict[str, Any]:
+    """How the text of a table was read, as fields of an `Encoder`; none for another source."""
+    known = table.schema.metadata or {}
+    if b"form" not in known:
+        return {}
+    return {"encoding": known[b"encoding"].decode(), "form": FileForm(**json.loads(known[b"form"]))}
 
 
 def parquet_table(file: Path, drop: Selection = none_of) -> tuple[pa.Table, tuple[str, ...]]:

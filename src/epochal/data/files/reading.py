@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from epochal.errors import Refusal
 
@@ -63,6 +64,33 @@ AS_FOUND = Reading()
 """Everything is recognized."""
 
 
+@contextmanager
+def naming_sheet(notes: Iterable[str]) -> Iterator[None]:
+    """Say in a refusal which sheet of a workbook was read, as one of the notes does if there are several."""
+    try:
+        yield
+    except Refusal as error:
+        said = (f"T{note[1:]}" for note in notes if note.startswith("the sheet "))
+        raise Refusal(" ".join((error.sentence, *said))) from error
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """How the text of a table was read: what was found, and the options that were given."""
+
+    delimiter: str = ""
+    sheet: str = ""
+    header: bool | None = None
+    skip_rows: int | None = None
+    comment: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options of `Reading` that were given, the sheet, and an unusual delimiter."""
+        found = asdict(self) | {"delimiter": "" if self.delimiter in "\t;|, " else self.delimiter}
+        return {name: one for name, one in found.items() if one not in (None, "")}
+
+
 @dataclass(frozen=True)
 class Content:
     """A text that can be opened repeatedly, compressed or not.
@@ -77,3 +105,5 @@ class Content:
     notes: tuple[str, ...] = ()
     encoding: str | None = None
     """Known if the text was generated here."""
+    sheet: str = ""
+    """The name of a workbook's sheet."""

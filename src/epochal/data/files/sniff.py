@@ -94,6 +94,8 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     body = lines[start:]
     if delimiter is None:
         delimiter = _delimiter(body, name, reading.comment)
+        if content.sheet and delimiter == " ":
+            delimiter = ","  # blanks are between the words of a cell
         if delimiter != ",":
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; `delimiter=...` changes that.")
     quote = quote_mark(body, delimiter, seen.quoted)
@@ -183,7 +185,7 @@ class _Layout:
         if self.reading.skip_rows is not None:
             return rows
         at = 0
-        while at + 2 < len(rows) and (not any(rows[at].cells) or self._is_title(rows[at:])):
+        while at + 2 < len(rows) and (not any(rows[at].cells) or self._is_title(rows[at:], at > 0)):
             at += 1
         if at and has_row_names(rows[at - 1].cells, [row.cells for row in rows[at:]]):
             at -= 1
@@ -195,31 +197,40 @@ class _Layout:
             )
         return rows[at:]
 
-    def _is_title(self, rows: Sequence[Row]) -> bool:
-        """Whether the first row is a title: few cells, or words above a header."""
+    def _is_title(self, rows: Sequence[Row], more: bool) -> bool:
+        """Whether the first row is a title, or one `more`: few cells, or words above a header."""
         first, following, *rest = [row.cells for row in rows]
         if len(first) >= self.fields:
-            return self._is_padded_title(rows)
+            return self._is_padded_title(rows, more)
         words = not any(map(is_number, first)) and any(c.isalpha() for cell in first for c in cell)
-        return is_title(first, self.fields) or (
+        if is_title(first, self.fields) or (more and self._is_padded_title(rows, more)):
+            return True
+        return (
             words
             and len(following) == self.fields
             and not has_row_names(first, [following, *rest])
             and looks_like_header(following, rest)
         )
 
-    def _is_padded_title(self, rows: Sequence[Row]) -> bool:
-        """Whether the first row is a title with a spreadsheet's empty cells, above rows with a header."""
+    def _is_padded_title(self, rows: Sequence[Row], more: bool) -> bool:
+        """Whether the first row is a title (or one `more`, even a date) with empty cells, above a header."""
         first, *rest = [row.cells for row in rows if any(row.cells)]
+        while rest and self._is_short(rest[0]):
+            rest.pop(0)
         return (
-            self.reading.header is None
-            and sum(map(bool, first)) == 1
-            and len(first) == self.fields > 1
-            and is_title(first, self.fields)
+            self.reading.header is not False
+            and len(first) <= self.fields > 1
+            and self._is_short(first)
+            and (more or is_title(first, self.fields))
             and len(rest) > 1
             and sum(map(bool, rest[0])) > 1
-            and (looks_like_header(rest[0], rest[1:]) or self._is_padded_title(rows[1:]))
+            and looks_like_header(rest[0], rest[1:])
         )
+
+    def _is_short(self, cells: Sequence[str]) -> bool:
+        """Whether one cell has a value, or the first ones, at most half of them."""
+        filled = sum(map(bool, cells))
+        return filled <= 1 or (filled <= self.fields // 2 and all(cells[:filled]))
 
     def _header(self, first: Row, remark: Row | None) -> tuple[bool, list[str]]:
         """Whether there is a header, and its cells, or those of the first row."""

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pyarrow.csv as pc_csv
 
 from epochal.common.text import shortlist
 from epochal.data.files.container import PACKING_ERRORS
-from epochal.data.files.reading import Content, Reading
+from epochal.data.files.reading import Content, FileForm, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.values.missing import na_counts, na_note, numeric_na_values, settle_na_values
@@ -194,7 +195,9 @@ def read_text(
         columns_have = f"columns {which} have" if len(empty) > 1 else f"column {which} has"
         table = table.drop_columns([table.column_names[index] for index in empty])
         notes = (f"{columns_have} neither a name nor a value (a delimiter ends each line): left out.", *notes)
+    form = FileForm(dialect.delimiter, content.sheet, reading.header, reading.skip_rows, reading.comment)
     metadata = {"na_values": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
+    metadata["form"] = json.dumps(asdict(form))
     return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 

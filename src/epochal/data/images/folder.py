@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epochal.common.option_text import option
-from epochal.common.text import counted, shortlist
+from epochal.common.text import counted, natural, shortlist
 from epochal.data.images.pixels import SUFFIXES
-from epochal.data.tables.recognize import natural
 from epochal.errors import Refusal
 
 _TRAINING = ("train", "training")

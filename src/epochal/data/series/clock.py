@@ -119,7 +119,7 @@ def _twice(
     to, finer = (", to the second", _FINER) if exact else ("", "")
     return Refusal(
         f"{known_as} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
-        f"in row {second:,}. Name the column that tells several series apart with `by=COLUMN`, or "
+        f"in row {second:,}. Name the column that tells several series apart with `series=COLUMN`, or "
         f"remove one of the rows.{finer}"
     )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
-from epochal.data.files.read import encoding_of, existing
+from epochal.data.files.read import existing, form_of
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
@@ -70,10 +70,10 @@ def series_columns(
     table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
 ) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
     """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
-    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "by", "inputs"))
+    time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "series", "inputs"))
     names, roles = tuple(table.column_names), options.columns(table.column_names)
     dropped = roles.pop("drop")
-    series = None if by is None else resolve(by, names, "by")
+    series = None if by is None else resolve(by, names, "series")
     when = None if time is None else resolve(time, names, "time")
     chosen = _target(table, options.target, {series, when} | dropped)
     for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
@@ -141,7 +141,7 @@ def series_columns(
         target_text=False,
         weight=None,
         task=None,
-        encoding=encoding_of(table),
+        **form_of(table),
     )
     return encoder, clock, when, series, [note for note in notes if note]
 

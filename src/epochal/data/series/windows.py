@@ -11,7 +11,7 @@ import numpy as np
 from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
-from epochal.data.files.reading import Reading
+from epochal.data.files.reading import Reading, naming_sheet
 from epochal.data.recipe import Recipe, options_of
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
@@ -37,7 +37,7 @@ def windows(
     stride: int = 1,
     time: ColumnReference | None = None,
     time_zone: str | None = None,
-    by: ColumnReference | None = None,
+    series: ColumnReference | None = None,
     inputs: Sequence[ColumnReference] | None = None,
     relative: str | None = None,
     fill: str | None = None,
@@ -74,7 +74,7 @@ def windows(
             except for gaps. Rows are sorted by it; it is no input unless `keep` names it.
         time_zone: the time zone of local times, such as "Europe/Berlin": in the hour that
             clocks repeat in fall, the first rows are before the change.
-        by: the column that names several series; no window crosses between them.
+        series: the column that names several series; no window crosses between them.
         inputs: further columns whose past is an input; all by default, none with ().
         relative: "difference": the target's values are seen and predicted as differences from the last one
             of their window; "ratio": as shares of it, less 1. A remedy for series that trend, whose test part
@@ -112,8 +112,9 @@ def windows(
         )
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, when, series, notes = series_columns(read.table, options, arguments)
-    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": series}
+    with naming_sheet(read.notes):
+        columns, clock, when, by, notes = series_columns(read.table, options, arguments)
+    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": by}
     given = {**arguments, **lengths, "period": -1 if period is None else period}
     encoder = chosen(WindowEncoder, {**given, **found})
     own = {index: index for index in range(read.table.num_columns)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.common.option_text import option
+from epochal.common.option_text import of_new_data, option
 from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
@@ -22,8 +23,9 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.container import unpack
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
-from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.files.sniff import sniff
+from epochal.data.files.reading import AS_FOUND, Content, Reading, naming_sheet
+from epochal.data.files.sniff import DELIMITERS, Dialect, sniff
+from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
 from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
@@ -92,7 +94,7 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> Name
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, arrays_of_file(path), path.name)
-        table, notes = _read_file(encoder, path, reading)
+        table, notes = _read_file(encoder, path, read_as_before(encoder, path, reading))
         return NamedTable(table, path.name, notes)
     if getattr(source, "ndim", 0) == 1 and set(encoder.names) & set(map(str, getattr(source, "index", ()))):
         raise Refusal(
@@ -107,6 +109,29 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> Name
     return _read_arrays(encoder, (source,), "array")
 
 
+def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Reading:
+    """The options for a new file: those of the training file, if its columns are found with them.
+
+    One that is no UTF-8 is read in the encoding of the training file, if it is valid in it: few rows say
+    little about which encoding they are in. `encoder` is any, or None.
+    """
+    encoder = getattr(encoder, "table", encoder)
+    if not isinstance(encoder, Encoder) or not isinstance(source, str | Path):
+        return reading
+    old = encoder.encoding if reading.encoding is None and encoder.encoding[:3] != "utf" else ""
+    known = {name: one for name, one in encoder.form.given.items() if getattr(reading, name) is None}
+    for options in (known, {name: one for name, one in known.items() if name == "sheet"}, {}):
+        with suppress(Refusal, OSError):  # another kind of source, or one that is refused when it is read
+            found = replace(reading, **options)
+            content = unpack(existing(source), found.sheet) if old or options else None
+            if content and old and survey(content).encoding[:3] != "utf" and valid_in(content, old):
+                found = replace(found, encoding=old)
+            names = sniff(content, found).names if content and options else encoder.names
+            if (has_header(names) or not encoder.header) and match_columns(encoder, names):
+                return found
+    return reading
+
+
 def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text columns as in training."""
     if is_parquet(path):
@@ -114,26 +139,39 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     content = unpack(path, reading.sheet)
     if is_json(content):
         return read_table(path, reading)
-    if reading.missing is None:
-        reading = replace(reading, missing=encoder.missing)
-    dialect = sniff(content, reading)
-    known = {plain_name(column.name) for column in encoder.columns}
-    named = dialect.header and known & set(map(plain_name, dialect.names))
-    if encoder.header and reading.header is None and not named:
-        first = sniff(content, replace(reading, header=True))
-        header = bool(known & set(map(plain_name, first.names)))
-        if dialect.header and not header:
-            refuse_other_table(encoder, dialect.names, path.name)
-        if not header and len(first.names) - len(encoder.names) not in (0, -1):
-            header = dialect.header
-        if header != dialect.header:
-            dialect = sniff(content, replace(reading, header=header))
-    positions, target, _, _ = match_columns(encoder, dialect.names)
-    columns = zip(positions, encoder.columns, strict=True)
-    levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
-    if target is not None and encoder.target_text:
-        levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
-    return read_text(content, dialect, reading, levels, levels)
+    with naming_sheet(map(of_new_data, content.notes)):
+        if reading.missing is None:
+            reading = replace(reading, missing=encoder.missing)
+        dialect = sniff(content, reading)
+        known = {plain_name(column.name) for column in encoder.columns}
+        named = dialect.header and known & set(map(plain_name, dialect.names))
+        if encoder.header and reading.header is None and not named:
+            first = sniff(content, replace(reading, header=True))
+            header = bool(known & set(map(plain_name, first.names)))
+            if dialect.header and not header:
+                refuse_other_table(encoder, dialect.names, content.name)
+            if not header and len(first.names) - len(encoder.names) not in (0, -1):
+                header = dialect.header
+            if header != dialect.header:
+                dialect = sniff(content, replace(reading, header=header))
+        positions, target, _, _ = match_columns(encoder, dialect.names)
+        columns = zip(positions, encoder.columns, strict=True)
+        levels = {dialect.names[at]: column.levels for at, column in columns if column.text}
+        if target is not None and encoder.target_text:
+            levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
+        table, notes = read_text(content, dialect, reading, levels, levels)
+        return table, (*notes, *_other_form(encoder, dialect, content))
+
+
+def _other_form(encoder: Encoder, dialect: Dialect, content: Content) -> tuple[str, ...]:
+    """A note on another delimiter and another encoding than those of the training file."""
+    if content.sheet or encoder.form.sheet or not encoder.form.delimiter:
+        return ()
+    new, old = (f"by {DELIMITERS.get(one.delimiter, one.delimiter)}s" for one in (dialect, encoder.form))
+    differ = [f"fields are separated {new}, in training {old}"] if new != old else []
+    new, old = (one.encoding.removesuffix("-sig") for one in (dialect, encoder))
+    differ += [f"the encoding is {new}, in training {old}"] if new != old else []
+    return (f"{'; '.join(differ)}.",) if differ else ()
 
 
 def _unused(encoder: Encoder | None, names: Sequence[str]) -> Collection[int]:
@@ -265,6 +303,9 @@ def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None
     if extra := [name for name in found if name not in encoder.names]:
         which = f"column {shortlist(extra)} was" if len(extra) == 1 else f"columns {shortlist(extra)} were"
         notes.append(f"{which} not in the training table: ignored.")
+    places = [found[name] for name in encoder.names if name in found]
+    if places != sorted(places):
+        notes.append("the columns are in another order than in training: matched by their names.")
     return {index: found[name] for index, name in enumerate(encoder.names) if name in found}, notes
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.common.option_text import option
-from epochal.common.text import shortlist
+from epochal.common.text import counted, natural, shortlist
 from epochal.data.columns import ColumnReference, called, reference, resolve_all
 from epochal.data.tables.association import TargetValues
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
@@ -26,16 +26,12 @@ from epochal.data.values.missing import (
     read_as_missing,
     refuse_odd,
 )
-from epochal.data.values.number_forms import Written, say, written_numbers
+from epochal.data.values.number_forms import FEW_LEVELS, Written, say, written_numbers
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
 MOST_LEVELS = 1000
 """A target has at most this many classes."""
-
-_FEW_LEVELS = 20
-"""Numbers and words with at most this many values together are a category."""
-
 
 _ROLES = ("keep", "drop", "categorical", "numeric")
 
@@ -121,8 +117,11 @@ def recognize(
         return found
     reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
     if reason:
-        as_words = option("text", named.reference, of="ep.text")
-        reads = f", {as_words} reads its words" if reason == "free text" else ""
+        as_words, reads = option("text", named.reference, of="ep.text"), ""
+        if reason == "free text":
+            reads = f", {as_words} reads its words"
+        elif codes := _codes(column):
+            remark, reads = f"{codes} and {remark}", f", {named.option('numeric')} reads it as numbers"
         note = f"{named.label} {remark}: left out; {named.option('keep')} keeps it{reads}."
         return LeftOut(named.name, index, reason), note
     if remark:
@@ -163,7 +162,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         return found, note
     if (numbers := _written_numbers(column, named, hints)) is None:
         return None
-    if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= _FEW_LEVELS:
+    if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= FEW_LEVELS:
         return None
     refuse_odd(numbers.odd, column, named.label, named.reference, "numbers")
     return _numbers(column, named, numbers)
@@ -182,21 +181,19 @@ def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Co
 
 
 def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
-    kind, missing = column.type, bool(column.null_count)
-    if pa.types.is_boolean(kind):
-        return named.column("boolean", missing), ""
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return named.column("numeric", missing), ""
+    if not pa.types.is_string(column.type):
+        kind: Any = "boolean" if pa.types.is_boolean(column.type) else "numeric"
+        return named.column(kind, bool(column.null_count)), ""
     words, count, _ = stray_words(column)
     found, note = _category(column, named)
     if words:
         return found, (
-            f"{named.label} holds numbers, but for {shortlist(words)} ({count:,} times): a category of "
-            f"{len(found.levels):,} levels; {option('missing', words)} makes numbers of it."
+            f"{named.label} holds numbers, but for {shortlist(words)} ({counted(count, 'time')}): a category "
+            f"of {len(found.levels):,} levels; {option('missing', words)} makes numbers of it."
         )
     if _share_of_numbers(column) == 1:
-        if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
-            note = note.replace("is a category", "holds codes with leading zeros: it is a category", 1)
+        if codes := _codes(column):
+            note = note.replace("is a category", f"{codes}: it is a category", 1)
         note += f" {named.option('numeric')} reads it as numbers."
     return found, note
 
@@ -206,23 +203,12 @@ def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     words, merged = one_spelling(column) if text else (as_text(column), "")
     levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
     found = named.column("category", bool(column.null_count), levels=levels, text=text)
-    what = f"{named.label} is a category of {len(levels):,} levels" + (f" ({merged})" if merged else "")
+    what = f"{named.label} is a category of {counted(len(levels), 'level')}"
+    what += f" ({merged})" if merged else ""
     if found.coded:
         what += f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few "
         what += "training samples have share one"
     return found, f"{what}; {named.option('drop')} leaves it out."
-
-
-def natural(word: str) -> tuple[int, float, str]:
-    """A key that sorts numbers by size and before other text.
-
-    >>> sorted(["b", "10", "9"], key=natural)
-    ['9', '10', 'b']
-    """
-    try:
-        return (0, float(word), word)
-    except ValueError:
-        return (1, 0.0, word)
 
 
 def _date(
@@ -248,6 +234,12 @@ def _number_mask(words: Any) -> Any:
 def _share_of_numbers(column: pa.ChunkedArray) -> float:
     share: float | None = pc.mean(_number_mask(column.drop_null()).cast(pa.int8())).as_py()
     return share or 0.0
+
+
+def _codes(column: pa.ChunkedArray) -> str:
+    digits = pa.types.is_string(column.type) and _share_of_numbers(column) == 1
+    zeros = digits and pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py()
+    return "holds codes with leading zeros" if zeros else ""
 
 
 def stray_words(column: pa.ChunkedArray) -> tuple[list[str], int, int]:

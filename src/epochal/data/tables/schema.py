@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from typing import ClassVar, Literal, NamedTuple
@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.files.reading import FileForm
 from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.task import Task
 
@@ -108,6 +109,8 @@ class Encoder(SampleEncoder):
     """Words in it that mean a missing value, as in `Column.marks`."""
     encoding: str = ""
     """The encoding of a text table, for new ones that are no UTF-8 either; empty for other tables."""
+    form: FileForm = field(default_factory=FileForm)
+    """How it was read otherwise, for new ones."""
 
     @property
     def target_name(self) -> str:

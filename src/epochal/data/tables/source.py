@@ -85,9 +85,6 @@ def _of_frame(source: Any, options: TableOptions) -> Dataset:
     return dataset_of_table(table, options, "data frame", notes, beside=beside, among=among)
 
 
-_COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)([eE][+-]?\d+)?$"
-
-
 def columns_beside(
     source: Any,
     samples: int | None,
@@ -95,10 +92,7 @@ def columns_beside(
     reading: Reading = AS_FOUND,
     others: bool = False,
 ) -> pa.Table:
-    """Columns of a source with their original text: 007 stays 007.
-
-    Numbers with a decimal comma become numbers, since predictions beside them have a point; the
-    table's metadata `decimal` is then a comma.
+    """Columns of a source with their original text: 007 stays 007, and 1.234,5 has its marks.
 
     The `source` is the predicted data, a table or an array of two dimensions, with so many `samples` if
     known. All other columns follow the `wanted` ones if `others` is set.
@@ -136,10 +130,8 @@ def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Ta
     for header in (None, True, False) if reading.header is None else (reading.header,):
         table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
         if samples in (None, table.num_rows):
-            comma = (table.schema.metadata or {}).get(b"decimal") == b","
-            columns = [_as_written(column, comma) for column in table.columns]
-            found = pa.Table.from_arrays(columns, names=table.column_names)
-            return found.replace_schema_metadata({"decimal": ","}) if comma else found
+            columns = [_as_written(column) for column in table.columns]
+            return pa.Table.from_arrays(columns, names=table.column_names)
     return None
 
 
@@ -151,23 +143,15 @@ def _of_array(array: Any) -> pa.Table | None:
     return pa.Table.from_arrays([pa.array(column) for column in columns], names=names)
 
 
-def _as_written(column: pa.ChunkedArray, comma: bool) -> pa.ChunkedArray:
-    """Text as numbers if that preserves its writing, or all have a decimal comma; empty cells are missing.
+def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as numbers if that preserves its writing; empty cells are missing.
 
-    >>> _as_written(pa.chunked_array([["1.165,7", "-0,25", None]]), comma=True).to_pylist()
-    [1165.7, -0.25, None]
-    >>> _as_written(pa.chunked_array([["5.120", "12"]]), comma=True).to_pylist()
-    [5120.0, 12.0]
-    >>> _as_written(pa.chunked_array([["007", "1,5"]]), comma=True).to_pylist()
-    ['007', '1,5']
+    >>> [_as_written(pa.chunked_array([cells])).to_pylist() for cells in (["007", "5"], ["12", ""], ["1,5"])]
+    [['007', '5'], [12, None], ['1,5']]
     """
     if not pa.types.is_string(column.type):
         return column
     column = emptied(column, [""])
-    commas = comma and pc.all(pc.match_substring_regex(column, _COMMA_NUMBER)).as_py()
-    if commas and pc.any(pc.match_substring_regex(column, r"\D")).as_py():
-        plain = pc.replace_substring(pc.replace_substring_regex(column, r"[. \xa0]", ""), ",", ".")
-        return plain.cast(pa.float64())
     for kind in (pa.int64(), pa.float64()):
         try:
             numbers = column.cast(kind)

@@ -14,7 +14,8 @@ from epochal.common.option_text import option
 from epochal.common.text import counted
 from epochal.data.columns import called, reference, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.files.read import encoding_of
+from epochal.data.files.read import form_of
+from epochal.data.files.reading import FileForm, naming_sheet
 from epochal.data.lazy import FileArray, sampled
 from epochal.data.tables.association import DETERMINES, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
@@ -45,14 +46,15 @@ def dataset_of_table(
     def known_as(index: int) -> str:
         return f'"{names[index]}"' if names[index] in beside else called(names, index)
 
-    if table.num_rows < 2:
-        raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
-    if len(names) < 2:
-        remedy = " If fields are separated by another character, pass it with `delimiter=MARK`."
-        raise Refusal(
-            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
-            f"{'' if source == 'data frame' else remedy}"
-        )
+    with naming_sheet(notes):
+        if table.num_rows < 2:
+            raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
+        if len(names) < 2:
+            text = not form_of(table).get("form", FileForm(sheet=source)).sheet
+            remedy = " If fields are separated by another character, pass it with `delimiter=MARK`." * text
+            raise Refusal(
+                f"{source} must have at least 2 columns, inputs and a target; got {len(names)}.{remedy}"
+            )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
     labels = labeled(table, target, known_as(target), options)
@@ -180,7 +182,7 @@ def encoder_of(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
             f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), encoding=encoding_of(table), **fields)
+    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), **form_of(table), **fields)
     return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.text import counted, shortlist
+from epochal.common.text import counted, natural, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, natural, stray_words
+from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, stray_words
 from epochal.data.task import Task, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
@@ -108,6 +108,7 @@ def labeled(
     read = plain_target(table.column(target), name, options.task, options.decimal, hint)
     column, notes = read.column, [read.note] if read.note else []
     table = table.set_column(target, table.column_names[target], column)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), "separator": hint})
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     if count := column.null_count:
         present = np.asarray(column.is_valid().to_numpy())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference, called, has_header, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.files.read import encoding_of
+from epochal.data.files.read import form_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import Recipe, options_of
@@ -189,7 +189,7 @@ def text(
             target=target_at,
             weight=weight,
             missing=reading.na_values,
-            encoding=encoding_of(table),
+            **form_of(table),
             **labels.fields,
         ),
         tokenizer=learned.to_str(),

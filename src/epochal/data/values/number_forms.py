@@ -29,6 +29,8 @@ from epochal.errors import Refusal
 MOST = 0.9
 """A text column with this share of numbers is numeric, with odd cells."""
 
+FEW_LEVELS = 20
+"""Words, and numbers in unknown units, with at most this many values together are a category."""
 _ROWS = 2000
 """Rows by which the decimal mark of a table is recognized."""
 _GROUPS = (",", ".", " ", "'", "_")
@@ -42,7 +44,7 @@ _BEFORE = (
 )
 _AFTER = (
     r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
-    r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
+    r"(?:/\s?10+\s?[^\W\d_]+)?[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
 )
 _DASHES = "[\u2010-\u2015\u2212\ufe63\uff0d]"
 _DIGITS = [
@@ -180,11 +182,12 @@ def written_numbers(
         return None
     separator, group, doubt = found
     units = most_common(pc.filter(unit, there))
-    named = column_units(most_common(pc.filter(money, there)), units, len(filled), (name, reference), MOST)
+    moneys, several = most_common(pc.filter(money, there)), pc.count_distinct(filled).as_py() > FEW_LEVELS
+    named = column_units(moneys, units, len(filled), (name, reference), MOST, several)
     if named is None:
         return None
     form = NumberForm(separator, group, *named)
-    if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
+    if not any(form[1:]) and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
         return None  # codes such as 007
     marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), separator)).as_py()
     proves = separator if marked and not doubt else ""
@@ -364,7 +367,7 @@ def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm)
 def decimal_of_columns(table: pa.Table) -> str:
     """The decimal mark of a table: the file's if a comma, else inferred from the columns.
 
-    Empty if they are inconclusive.
+    Empty if they are inconclusive. The metadata `separator` has what was inferred before a text was replaced.
 
     >>> decimal_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','
@@ -374,8 +377,8 @@ def decimal_of_columns(table: pa.Table) -> str:
     ''
     """
     known = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    if known == ",":
-        return known
+    if known == "," or b"separator" in (table.schema.metadata or {}):
+        return (table.schema.metadata or {}).get(b"separator", b",").decode()
     proved = set()
     for column in table.columns:
         column = column.slice(0, _ROWS)

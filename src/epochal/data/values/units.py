@@ -37,6 +37,8 @@ _FAMILIES: tuple[dict[float, str], ...] = (
     {1.0: "Wh", 1e3: "kWh", 1e6: "MWh", 1e9: "GWh", 1 / 3600: "J", 1 / 3.6: "kJ", 1e3 / 3.6: "MJ"}
     | {4.184 / 3600: "cal", 4.184 / 3.6: "kcal"},
     {1.0: "Pa", 1e2: "hPa,mbar", 1e3: "kPa", 1e6: "MPa", 1e5: "bar", 6894.757: "psi", 133.322: "mmHg"},
+    {1.0: "km/l,km/L", 0.425143707: "mpg"},
+    {1.0: "l/100km,L/100km,l/100 km,L/100 km"},
     {1.0: "m/s", 1 / 3.6: "km/h,kmh,kph", 0.44704: "mph", 0.514444: "knots"},
     {1.0: "Hz", 1e3: "kHz", 1e6: "MHz", 1e9: "GHz", 1 / 60: "rpm"},
     {1e-3: "mV", 1.0: "V", 1e3: "kV"},
@@ -56,6 +58,9 @@ _SIZES = {
 OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR negative": ("CR", "DR")}
 """Pairs of words by description; the second one makes a number negative."""
 
+Counts = dict[str, int]
+_MOST_WORDS = 4
+"""Most words after numbers that are taken for units, though unknown: streets after house numbers are more."""
 _BEFORE = r"^([^A-Za-z]*[0-9])\s?°?\s?"
 
 _CLOCK = r"(?P<hour>[0-9]{1,3}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9](?:[.,][0-9]+)?))?"
@@ -136,13 +141,15 @@ def factor(unit: str, base: str) -> float | None:
 
 
 def column_units(
-    moneys: dict[str, int], units: dict[str, int], cells: int, names: tuple[str, str | int], share: float
+    moneys: Counts, units: Counts, cells: int, names: tuple[str, str | int], share: float, several: bool
 ) -> tuple[str, str] | None:
     """The currency and the unit of a column; None where what stands beside its numbers is none.
 
     `moneys` and `units` count cells, `names` are the column in a sentence and in an option, and `share` is
-    the smallest share of numbers. Currencies or units that do not convert are refused.
+    the smallest share of numbers. Currencies or units that do not convert are refused, unknown units only if
+    they are few, and the column has `several` values.
     """
+    everything = units
     moneys, units = ({one: count for one, count in found.items() if one} for found in (moneys, units))
     if len(moneys) > 1:
         raise Refusal(_mixed(names, moneys, "currencies"))
@@ -154,13 +161,18 @@ def column_units(
         return money, most  # the strange ones are odd cells
     if all(map(_is_known, units)):
         raise Refusal(_mixed(names, units, "units"))
+    if several and len(units) <= _MOST_WORDS and all(_is_known(one) or len(one) > 1 for one in units):
+        raise Refusal(_mixed(names, {one or "no unit": n for one, n in everything.items()}, "units"))
     return None
 
 
 def _mixed(names: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
-    leave = f", or leave the column out with {option('drop', [names[1]])}." if names[1] else "."
-    return f"{names[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them{leave}"
+    drop, text = (option(one, [names[1]]) for one in ("drop", "categorical"))
+    leave = f", leave the column out with {drop}, or take its text with {text}" if names[1] else ""
+    return (
+        f"{names[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert or split them{leave}."
+    )
 
 
 def opposites_in(words: Any) -> str:
