@@ -127,7 +127,7 @@ def test_each_column_of_windows_has_a_scale_of_its_own():
     scaling = fit_scaling(data.inputs, data.continuous, np.arange(30))
     seen = data.inputs[:30].astype(np.float64)
     np.testing.assert_allclose(scaling.center, seen.mean(axis=(0, 1)), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(1 / scaling.scale, seen.std(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(1 / scaling.inverse_scale, seen.std(axis=(0, 1)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("relative", [None, "difference", "ratio"])

@@ -204,7 +204,7 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
         return []
     some = inputs[:: -(-len(inputs) // _MOST_LOOKED_AT)]
     with np.errstate(invalid="ignore"):
-        share = (np.abs((some - scaling.center) * scaling.scale) > 2).mean(axis=0)
+        share = (np.abs((some - scaling.center) * scaling.inverse_scale) > 2).mean(axis=0)
     names = [
         name for name, one in zip(dataset.features, dataset.continuous * share, strict=False) if one > 0.5
     ]
@@ -245,7 +245,8 @@ def predict(
     reading = as_trained(run, data, reading)
     dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     per_repeat = to_target_units(run, outputs_of(run, dataset, parameters), dataset)
-    scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
+    scalings = [one.target_scaling for one in run.fitted if one.target_scaling is not None]
+    scales = [1 / np.atleast_1d(one.inverse_scale) for one in scalings]
     line = dataset.timeline
     places = {} if line is None else line.places()
     samples = dataset.samples if line is None else None
@@ -279,7 +280,7 @@ def predict(
         overlap=overlap,
         places=places,
         threshold=None if run.threshold is None else run.threshold.value,
-        units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
+        units=np.mean(scales, axis=0) if scales else None,
         inputs=beside,
         index=_index_of(data, dataset.samples),
     )

@@ -300,7 +300,7 @@ def _check_weights(prepared: Prepared) -> None:
         for name in ("train", "validation", "test"):
             if not prepared.part_size(name):
                 continue
-            weights = prepared.labels(repeat, name)[1]
+            weights = prepared.targets_and_weights(repeat, name)[1]
             if weights is not None and not weights.any():
                 where = "" if prepared.shared else f" in repeat {repeat + 1}"
                 raise Refusal(

@@ -35,7 +35,7 @@ class Timeline:
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
         offset: float64 `(n,)`; `offset + scale * target` is in the column's own units.
-        scale: float64 `(n,)`.
+        scale: float64 `(n,)`; multiplies as above, on the way back to the column's units.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: the kind of time.
         step: the sampling interval, if regular.
