@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from epochal import report
-from epochal.common import hooks
+from epochal.common import late_bound
 from epochal.common.version import VERSION
 
 _NAMES = {
@@ -57,7 +57,7 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 __version__ = VERSION
 
-hooks.HOOKS.update(
+late_bound.FUNCTIONS.update(
     {
         "comparison_text": "epochal.choose.sentences:text",
         "evaluate": "epochal.runs.evaluate:evaluate",

@@ -18,7 +18,7 @@ import pytest
 
 import epochal as ep
 from epochal.data import Dataset, Encoder, encoder_from_dict, registry
-from epochal.data.files.tidy import tidy
+from epochal.data.files.column_types import normalize_types
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
@@ -46,7 +46,7 @@ def rows_of(path: str | Path) -> pa.Table:
 
 
 def load_database(source: str | Path, asked: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
-    found = dataset_of_table(tidy(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
+    found = dataset_of_table(normalize_types(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 

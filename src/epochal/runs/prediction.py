@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.option_text import of_new_data
 from epochal.data import Task
 from epochal.data.records import plain
@@ -137,7 +137,7 @@ class Prediction(_Rows):
         return f"Prediction({len(self)} samples, {self._mean_of})"
 
     def _repr_html_(self) -> str:
-        return hook("prediction_html")(self)
+        return late_bound("prediction_html")(self)
 
     def __len__(self) -> int:
         return len(self.values)

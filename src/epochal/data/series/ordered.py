@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
+from epochal.data.files.column_types import table_of_array
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import encoding_of, existing
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import table_of_array
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers

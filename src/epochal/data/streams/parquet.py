@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset
+from epochal.data.files.column_types import normalize_types, shrink_batches
 from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
-from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
 from epochal.data.source import ProgressCallback, TrainingContext
 from epochal.data.tables.association import target_values
@@ -103,10 +103,10 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
 
 
 def _batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
-    """Columns of all rows, in tidy tables of one encoding block each."""
+    """Columns of all rows, in tables of normalized types, one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
-            yield tidy(shrink_batches(batch.schema, [batch]))
+            yield normalize_types(shrink_batches(batch.schema, [batch]))
 
 
 def _state(path: Path, files: Sequence[Path]) -> str:
@@ -229,7 +229,7 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
 
 def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
-    return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
+    return normalize_types(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
@@ -253,7 +253,7 @@ def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
             if sum(map(len, batches)) >= most:
                 break
         tables.append(shrink_batches(batches[0].schema, batches))
-    return tidy(pa.concat_tables(tables, promote_options="permissive"))
+    return normalize_types(pa.concat_tables(tables, promote_options="permissive"))
 
 
 def _write_rows(

@@ -19,13 +19,13 @@ from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
+from epochal.data.files.column_types import table_of_array
 from epochal.data.files.container import unpack
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
-from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame

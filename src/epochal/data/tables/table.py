@@ -35,7 +35,7 @@ def dataset_of_table(
     beside: Collection[str] = (),
     among: int | None = None,
 ) -> Dataset:
-    """Recognize the columns and the task of a tidy table, and encode it.
+    """Recognize the columns and the task of a table of normalized types, and encode it.
 
     Columns `beside` it were given separately, and have no number. The default target
     is among the first `among` columns, all by default.
