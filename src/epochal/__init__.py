@@ -37,7 +37,7 @@ _NAMES = {
     "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience Productivity RisingStrips Target",
     "epochal.training.events": "Checkpointed Evaluated Noted Progressed "
     "RepeatEnded Resumed RunEnded RunStarted Unsaved",
-    "epochal.training.processes.joining": "join",
+    "epochal.training.processes.distributed": "init_distributed",
     "epochal.training.loop": "Control",
     "epochal.training.resume": "resume",
     "epochal.training.train": "fit train",
@@ -148,7 +148,7 @@ if TYPE_CHECKING:
         Unsaved as Unsaved,
     )
     from epochal.training.loop import Control as Control
-    from epochal.training.processes.joining import join as join
+    from epochal.training.processes.distributed import init_distributed as init_distributed
     from epochal.training.resume import resume as resume
     from epochal.training.train import fit as fit, train as train
 

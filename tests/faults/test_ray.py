@@ -91,10 +91,10 @@ def seen(monkeypatch):
     begin, packed, add = RayCluster._begin, remote.packed, Store.add
     monkeypatch.setattr(RayCluster, "_begin", lambda self: (joined.append(self), begin(self)))
 
-    def packing(jobs, share):
+    def packing(jobs, put):
         assert not {job.key for job in jobs} & {*kept}, "what is finished is not done again"
         sent.extend(job.key for job in jobs)
-        return packed(jobs, share)
+        return packed(jobs, put)
 
     monkeypatch.setattr(remote, "packed", packing)
     monkeypatch.setattr(Store, "add", lambda self, key, trial: (kept.append(key), add(self, key, trial)))
@@ -236,9 +236,9 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     events, going_on = [], resuming(folder, ray=cluster.address)
     pack = joined[-1]._pack
 
-    def packing(lane, share):
-        sent.setdefault(lane[0], pack(lane, share)[1])
-        return pack(lane, share)
+    def packing(lane, put):
+        sent.setdefault(lane[0], pack(lane, put)[1])
+        return pack(lane, put)
 
     joined[-1]._pack = packing
     for event in going_on:

@@ -327,13 +327,13 @@ def notes_of(runner: TrialRunner) -> list[str]:
     return [f"trained on {where}; update times are of this machine."] if where else []
 
 
-def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
+def packed(jobs: Sequence[Job], put: Callable[[Any], Shared]) -> list[Job]:
     """Jobs in which models, and other options that are no plain values, are shared.
 
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
     plain = bool | int | float | str | None
-    return _each(jobs, lambda value: value if isinstance(value, plain) else share(value))
+    return _each(jobs, lambda value: value if isinstance(value, plain) else put(value))
 
 
 def unpacked(jobs: Sequence[Job]) -> list[Job]:

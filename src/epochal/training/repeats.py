@@ -106,7 +106,7 @@ def cluster_for(
         address,
         _trainer,
         replace(prepared),  # a copy, since devices that this one may have looked up can't be sent
-        lambda repeats, share: (repeats, given.get(repeats.start)),
+        lambda repeats, put: (repeats, given.get(repeats.start)),
         lambda: control.stopped,
         remedy,
     )

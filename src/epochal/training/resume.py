@@ -24,7 +24,7 @@ from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
 from epochal.training.snapshot import Snapshot, read_snapshots
-from epochal.training.train import Events, drained
+from epochal.training.train import Events, run_to_end
 
 
 def resume(
@@ -66,7 +66,7 @@ def resume(
     """
     control, shown = Control(), display(progress)
     found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
-    return load(folder, model) if isinstance(found, Run) else drained(found, control, shown)
+    return load(folder, model) if isinstance(found, Run) else run_to_end(found, control, shown)
 
 
 def resuming(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.common.option_text import register_call
-from epochal.common.waiting import PATIENCE_SECONDS, ended
+from epochal.common.waiting import INTERRUPT_TIMEOUT, join_all
 from epochal.curves import Curves
 from epochal.data import joined, y_or_target
 from epochal.errors import Refusal, SaveFailed
@@ -108,11 +108,11 @@ def fit(
     control, shown = Control(), display(progress)
     y = y_or_target(y, target)
     events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
-    return drained(events, control, shown)
+    return run_to_end(events, control, shown)
 
 
-def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
-    """The run at the end of the events; Ctrl-C stops it early, a second one leaves."""
+def run_to_end(events: Events, control: Control, shown: Display | None = None) -> Run:
+    """Read the events up to the last, and return its run; Ctrl-C stops it early, a second one leaves."""
     printer = None if shown is None else EventPrinter(shown, control)
     ended: RunEnded | None = None
     try:
@@ -125,7 +125,7 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
                         printer.take(event)
             except KeyboardInterrupt:
                 if control.stopped:
-                    events.leave()
+                    events.close_within_timeout()
                     raise
                 control.stop()
     finally:
@@ -269,7 +269,7 @@ class Events(Iterator[Event]):
         return RunEnded(run, unsaved)
 
     def close(self) -> None:
-        """End the training now."""
+        """End the training now, and wait for its threads."""
         self._ended = True
         self._waiting.clear()
         self._control.stop()
@@ -277,15 +277,15 @@ class Events(Iterator[Event]):
         self._end()
         self._prepared.close()
 
-    def leave(self) -> None:
-        """End the training now, within seconds if a device call hangs; checkpoints stay."""
+    def close_within_timeout(self) -> None:
+        """As `close`, but wait for a device call that hangs only `INTERRUPT_TIMEOUT`; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
-        if not ended([closing], PATIENCE_SECONDS) and self._run_folder is not None:
+        if not join_all([closing], INTERRUPT_TIMEOUT) and self._run_folder is not None:
             atexit.register(self._run_folder.close)
 
-    def abandon(self) -> None:
-        """Leave at once: checkpoints stay, and a folder without any is removed."""
+    def close_without_waiting(self) -> None:
+        """As `close`, but wait for nothing: checkpoints stay, and a folder without any is removed."""
         self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
         self._control.stop()
         if self._run_folder is not None:
@@ -307,7 +307,7 @@ class Events(Iterator[Event]):
             self._resources.callback(self._writer.close)
         job = (prepared, control, tell, sink, [lane for lane, _ in lanes], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
-        self._resources.callback(ended, [thread])
+        self._resources.callback(join_all, [thread])
         self._resources.callback(control.stop)
         self._started = True
         thread.start()

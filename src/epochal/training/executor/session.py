@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, leaving it again, and what must be equal on its nodes."""
+"""Connecting to a Ray cluster, leaving it again, and what must be equal on its nodes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from epochal.errors import Refusal, first_line, require
 from epochal.training import describe
 
 
-def join(address: str) -> tuple[Any, Callable[[], None]]:
-    """The module `ray`, joined to the cluster at that address, and the function that leaves it.
+def connect(address: str) -> tuple[Any, Callable[[], None]]:
+    """Connect to the cluster at that address; returns the module `ray` and the function that leaves it.
 
-    A process that had joined one before stays in it; without Ray or such a cluster it is refused.
+    A process that was connected to one before stays so; without Ray or such a cluster it is refused.
     """
     ray = _ray()
     if ray.is_initialized():
