@@ -145,12 +145,18 @@ def test_a_request_names_nothing_that_is_imported(
     ("recipe", "sentence"),
     [
         ({"reader": "eval", "source": "/x", "options": {}}, "unknown reader of data"),
-        ({"reader": "load", "source": "x.csv", "options": {}}, "must be an absolute path"),
-        ({"reader": "load", "source": "/x", "options": {"hook": "os"}}, 'unknown option of load "hook"'),
-        ({"reader": "load", "source": "/x", "options": {"target": {}}}, "the option target of load"),
-        ({"reader": "load", "source": "/x"}, "a reader, a source and options"),
-        ({"reader": "load", "source": "/dev/zero", "options": {}}, "nothing is there"),
-        ({"reader": "load", "source": "/x\0", "options": {}}, "absolute path"),
+        ({"reader": "load_data", "source": "x.csv", "options": {}}, "must be an absolute path"),
+        (
+            {"reader": "load_data", "source": "/x", "options": {"hook": "os"}},
+            'unknown option of load_data "hook"',
+        ),
+        (
+            {"reader": "load_data", "source": "/x", "options": {"target": {}}},
+            "the option target of load_data",
+        ),
+        ({"reader": "load_data", "source": "/x"}, "a reader, a source and options"),
+        ({"reader": "load_data", "source": "/dev/zero", "options": {}}, "nothing is there"),
+        ({"reader": "load_data", "source": "/x\0", "options": {}}, "absolute path"),
         ({"reader": [], "source": "/x", "options": {}}, "unknown reader"),
     ],
 )
@@ -270,7 +276,7 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
 def test_arrays_and_frames_have_no_recipe(table: Path) -> None:
     """Nor has a source that no words can say; a path is made absolute."""
     assert ep.load_data(([[1.0], [2.0], [3.0]], [0, 1, 0])).recipe is None
-    assert Recipe.of("load", {"target": str | int}, table, {"target": object()}) is None
+    assert Recipe.of("load_data", {"target": str | int}, table, {"target": object()}) is None
     found = ep.load_data(table, drop=("x",)).recipe
     assert found is not None
     assert Path(found.source).is_absolute()

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from epochal.data import encode_new, load, windows
-from epochal.data.rankings.ranking import rank_pairs
-from epochal.data.texts.texts import text
+from epochal.data import encode_new, load, load_windows
+from epochal.data.rankings.ranking import load_rank_pairs
+from epochal.data.texts.texts import load_texts
 
 from .kinds import Case, Kind, register
 from .mutate import CELLS, HOSTILE, NUMBERS, mutated_bytes, mutated_text
@@ -81,15 +81,15 @@ def _read_table(path: Path) -> Any:
 
 
 def _read_series(path: Path) -> Any:
-    return summary(windows(path, lags=4, by="store"))
+    return summary(load_windows(path, lags=4, by="store"))
 
 
 def _read_texts(path: Path) -> Any:
-    return summary(text(path, text="review"))
+    return summary(load_texts(path, text="review"))
 
 
 def _read_pairs(path: Path) -> Any:
-    return summary(rank_pairs(path, by="race"))
+    return summary(load_rank_pairs(path, by="race"))
 
 
 register(Kind("csv", *_csv(TABLE, _read_table)))
@@ -292,7 +292,7 @@ def _bad_npy(random: Random, good: Path, work: Path) -> Case:
     read = (
         lambda: summary(load(path, stream=stream)),
         lambda: summary(encode_new(None, path)),
-        lambda: summary(windows(path, lags=3)),
+        lambda: summary(load_windows(path, lags=3)),
     )
     return Case(random.choice(read))
 

@@ -406,7 +406,7 @@ def test_names_and_indices_of_frames():
     assert names_of(load(levels)) == ("a x", "a z", "y")
     blanks = load(pd.DataFrame({"a ": X, " a": X + 1, "y ": Y}), target="y ")
     assert names_of(blanks) == ("a", "a (2)", "y")
-    dated = ep.windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
+    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
     assert (dated.samples, dated.features) == (N - 4, ("v",))
     assert said(dated, "is the time", "2020-01-01")
 
@@ -466,7 +466,7 @@ def test_standard_input_pipes_and_plans_of_tables(tmp_path):
     assert "96 of the 120 samples of pipe train" in run("plan", "pipe", "-b", 8).stdout
     thread.join()
     assert load(TRIALS / "collide.csv").recipe is not None
-    assert Recipe.of("load", {}, "-", {}) is None
+    assert Recipe.of("load_data", {}, "-", {}) is None
 
 
 @pytest.mark.parametrize(

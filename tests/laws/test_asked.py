@@ -199,10 +199,10 @@ def test_every_kind_of_data_in_files_is_read_again(table: Path, tmp_path: Path) 
     texts = (table.parent / "texts.csv").resolve()
     texts.write_text("t,liked\n" + "".join(f"{'so' * (i % 2)} good {i % 5},{i % 2}\n" for i in range(40)))
     trained: list[tuple[Any, Any, dict[str, Any]]] = [
-        (ep.LSTM(3), ep.windows(series, target="v", lags=6, inputs=()), {}),
-        (ep.GRU(3), ep.windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
-        (ep.TextClassifier(3, 4), ep.text(texts, text="t", target="liked"), {"order": "buckets"}),
-        (ep.Pairwise(ep.MLP(4)), ep.rank_pairs(ranks, by="race", target="rank", most=3), {}),
+        (ep.LSTM(3), ep.load_windows(series, target="v", lags=6, inputs=()), {}),
+        (ep.GRU(3), ep.load_windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
+        (ep.TextClassifier(3, 4), ep.load_texts(texts, text="t", target="liked"), {"order": "buckets"}),
+        (ep.Pairwise(ep.MLP(4)), ep.load_rank_pairs(ranks, by="race", target="rank", most=3), {}),
         (ep.MLP(4), arrays, {"stream": True}),
         (ep.MLP(4), ep.load_data(table, target="kind", drop=["x"]), {"validation": table}),
         (ep.CNN(4), images, {"augment": (ep.Flip(), ep.Shift(1.23456789012)), "batch_size": 4}),
@@ -266,7 +266,7 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
     def model(by: float) -> Any:
         scale = np.full(3, by, np.float32)
         inner = jax.jit(lambda inputs: (inputs * scale).sum(axis=1))
-        return ep.functions(
+        return ep.model_from_functions(
             lambda key, sample: jax.numpy.zeros(()), lambda params, inputs: params + inner(inputs)
         )
 

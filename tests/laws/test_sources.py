@@ -91,8 +91,7 @@ def test_a_file_that_no_source_knows_is_refused(path: Path) -> None:
 def test_an_encoder_names_the_function_that_reads_its_data() -> None:
     for source in registry.SOURCES:
         if source.encoder is not None:
-            reader = "load_data" if source.reader == "load" else source.reader
-            assert source.encoder.loader == f"ep.{reader}"
+            assert source.encoder.loader == f"ep.{source.reader}"
 
 
 @pytest.mark.usefixtures("registered")
@@ -133,7 +132,7 @@ def test_without_its_source_a_run_says_what_it_lacks(
 def test_each_kind_and_each_reader_is_found_once() -> None:
     kinds = [source.encoder.kind for source in registry.SOURCES if source.encoder is not None]
     assert len(set(kinds)) == len(kinds)
-    named = [source for source in registry.SOURCES if source.reader != "load"]
+    named = [source for source in registry.SOURCES if source.reader != "load_data"]
     assert len({source.reader for source in named}) == len(named)
     assert all(source.encode_new is not None for source in registry.SOURCES if source.encoder is not None)
 

@@ -18,13 +18,13 @@ from epochal.choose import noise
 from epochal.choose.hyperbola import fit_hyperbola
 from epochal.choose.moments import BlockSums, NoiseScale
 from epochal.choose.noise import block_sums, during, over_training
-from epochal.models import LOSSES, functions
+from epochal.models import LOSSES, model_from_functions
 from epochal.settings import Settings
 from epochal.training.loop import make_lane
 from epochal.training.prepare import prepare
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "noisy_quadratic.py"
-LINE = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+LINE = model_from_functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
 SQUARED = LOSSES["squared_error"].function
 
 

@@ -4,7 +4,7 @@ from epochal.data.dataset import Dataset as Dataset
 from epochal.data.examples import EXAMPLES as EXAMPLES, example as example, write_example as write_example
 from epochal.data.files.read import read_table as read_table
 from epochal.data.files.reading import Reading as Reading
-from epochal.data.rankings.ranking import PairEncoder as PairEncoder, rank_pairs as rank_pairs
+from epochal.data.rankings.ranking import PairEncoder as PairEncoder, load_rank_pairs as load_rank_pairs
 from epochal.data.records import SampleEncoder as SampleEncoder
 from epochal.data.registry import (
     encode_new as encode_new,
@@ -20,7 +20,7 @@ from epochal.data.series.timeline import (
     chronological as chronological,
     time_notes as time_notes,
 )
-from epochal.data.series.windows import windows as windows
+from epochal.data.series.windows import load_windows as load_windows
 from epochal.data.split import Split as Split, split as split, split_groups as split_groups
 from epochal.data.standardize import (
     Scaling as Scaling,

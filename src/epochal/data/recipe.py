@@ -52,9 +52,9 @@ class Recipe(Record):
     Arrays, frames and other objects have none.
 
     >>> arguments = {"target": "species", "task": None}
-    >>> recipe = Recipe.of("load", {"target": str}, "example:iris", arguments)
+    >>> recipe = Recipe.of("load_data", {"target": str}, "example:iris", arguments)
     >>> recipe.to_dict()
-    {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
+    {'reader': 'load_data', 'source': 'example:iris', 'options': {'target': 'species'}}
     """
 
     reader: str

@@ -46,7 +46,7 @@ SOURCES: tuple[DataSource, ...] = (
 """All sources; the first that recognizes an object loads it."""
 
 
-def recognized(source: Any, reader: str = "load") -> DataSource:
+def recognized(source: Any, reader: str = "load_data") -> DataSource:
     """The source that recognizes an object, among those of a reader."""
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
@@ -161,8 +161,8 @@ def load(
     for name in ("source", "progress", "groups_table"):
         arguments.pop(name)
     if groups_table is None and isinstance(groups, str | int | None):
-        return read("load", source, arguments, progress)
-    return grouped(read("load", source, {**arguments, "groups": None}, progress), groups_table, groups)
+        return read("load_data", source, arguments, progress)
+    return grouped(read("load_data", source, {**arguments, "groups": None}, progress), groups_table, groups)
 
 
 def recipe_from_dict(value: Any) -> Recipe:
@@ -192,7 +192,7 @@ def recipe_from_dict(value: Any) -> Recipe:
 def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | None = None) -> Dataset:
     """Reload a recipe, possibly from another place.
 
-    >>> read_again(recipe_from_dict({"reader": "load", "source": "example:iris", "options": {}})).samples
+    >>> read_again(recipe_from_dict({"reader": "load_data", "source": "example:iris", "options": {}})).samples
     150
     """
     options = {name: tuple(one) if isinstance(one, list) else one for name, one in recipe.options.items()}

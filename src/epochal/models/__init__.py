@@ -31,7 +31,7 @@ from epochal.models.model import (
     PyTree as PyTree,
     Variables as Variables,
     described as described,
-    functions as functions,
+    model_from_functions as model_from_functions,
     seen as seen,
     seen_dtype as seen_dtype,
     settled as settled,

@@ -320,7 +320,7 @@ def rank(
     check_parameters(parameters)
     if not isinstance(run.model, Pairwise):
         raise Refusal(
-            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
+            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64)) on ep.load_rank_pairs(...)."
         )
     reading = as_trained(run, data, reading)
     groups: NDArray[np.int64] | None = None

@@ -356,7 +356,7 @@ class Run:
     def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
         """Score items with the mean of the repeats, and rank those of a group.
 
-        The run must be one of a `Pairwise` model on pairs of items (`rank_pairs`).
+        The run must be one of a `Pairwise` model on pairs of items (`load_rank_pairs`).
 
         Args:
             data: a file or data frame with the columns that the items had, or an array of inputs (n, ...).

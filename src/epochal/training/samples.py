@@ -166,7 +166,7 @@ def prepare_samples(
     """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
     if not isinstance(data, Dataset) and recognized(data).endless:
         check_endless(settings)
-        dataset = read("load", data, {"task": settings.task, "validation": settings.validation})
+        dataset = read("load_data", data, {"task": settings.task, "validation": settings.validation})
     else:
         dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
     dataset = in_memory_or_streamed(dataset, settings.stream, state)

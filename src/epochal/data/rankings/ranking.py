@@ -45,7 +45,7 @@ _TASK = Task("binary", ("behind", "ahead"))
 
 @dataclass(frozen=True)
 class Pairing:
-    """Options for making pairs, as `rank_pairs` describes them."""
+    """Options for making pairs, as `load_rank_pairs` describes them."""
 
     best: str = "lowest"
     most: int | None = None
@@ -65,7 +65,7 @@ class PairEncoder(TableBased):
     """The encoder of pairs: `table` encodes one row, `by` names the group column."""
 
     kind: ClassVar[str] = "pairs"
-    loader: ClassVar[str] = "ep.rank_pairs"
+    loader: ClassVar[str] = "ep.load_rank_pairs"
 
     by: str
     pairing: Pairing
@@ -75,8 +75,8 @@ class PairEncoder(TableBased):
             raise Damaged("what tells groups apart must be a column")
 
 
-@register_call("ep.rank_pairs")
-def rank_pairs(
+@register_call("ep.load_rank_pairs")
+def load_rank_pairs(
     source: Any,
     *,
     by: Any,
@@ -121,7 +121,7 @@ def rank_pairs(
     Raises:
         Refusal: no pair, a column that is not there, ranks that are no numbers.
 
-    >>> pairs = rank_pairs(([[1.0], [2.0], [3.0], [9.0]], [1, 2, 3, 1]), by=["a", "a", "a", "b"])
+    >>> pairs = load_rank_pairs(([[1.0], [2.0], [3.0], [9.0]], [1, 2, 3, 1]), by=["a", "a", "a", "b"])
     >>> pairs.inputs[:2, :, 0].tolist(), pairs.targets[:2].tolist(), pairs.samples
     ([[1.0, 2.0], [2.0, 1.0]], [1, 0], 6)
     >>> pairs.notes
@@ -138,10 +138,10 @@ def rank_pairs(
         raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
     if (read := named_table(source, reading)) is None:
         raise Refusal(
-            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+            f"load_rank_pairs needs a path, a data frame or (inputs, ranks); got {type(source).__name__}."
         )
     table, names = read.table, tuple(read.table.column_names)
-    at = resolve(by, names, "ep.rank_pairs(..., by=...)")
+    at = resolve(by, names, "ep.load_rank_pairs(..., by=...)")
     target_at = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
@@ -154,7 +154,7 @@ def rank_pairs(
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
+    return replace(found, recipe=Recipe.of("load_rank_pairs", RANKINGS.options, source, arguments))
 
 
 def items_of(
@@ -194,7 +194,7 @@ def _dataset(
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
     with_pairs, of_pair = np.unique(found.group, return_inverse=True)
-    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
+    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.load_rank_pairs(..., best=...)`)'
     note = (
         f"{counted(len(found.ahead), 'pair')} of {counted_groups(len(with_pairs), by)}, each as two "
         f"opposite samples{f'; {best}' if items.target_name else ''}."
@@ -338,9 +338,9 @@ def counted_groups(count: int, name: str) -> str:
 
 
 RANKINGS = DataSource(
-    load=lambda source, arguments, progress: rank_pairs(source, **arguments),
-    options={**options_of(rank_pairs), "by": ColumnReference},
-    reader="rank_pairs",
+    load=lambda source, arguments, progress: load_rank_pairs(source, **arguments),
+    options={**options_of(load_rank_pairs), "by": ColumnReference},
+    reader="load_rank_pairs",
     encoder=PairEncoder,
     encode_new=new_pairs,
 )

@@ -39,7 +39,7 @@ class WindowEncoder(TableBased):
     """
 
     kind: ClassVar[str] = "windows"
-    loader: ClassVar[str] = "ep.windows"
+    loader: ClassVar[str] = "ep.load_windows"
 
     lags: int
     horizon: int

@@ -27,8 +27,8 @@ from epochal.settings.option import Option, checked
 _ROWS = whole(1, "a whole number of rows")
 
 
-@register_call("ep.windows")
-def windows(
+@register_call("ep.load_windows")
+def load_windows(
     source: Any,
     *,
     target: ColumnReference | None = None,
@@ -93,7 +93,7 @@ def windows(
         Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
             that is no number or misses values.
 
-    >>> data = windows(np.arange(6.0), lags=3)
+    >>> data = load_windows(np.arange(6.0), lags=3)
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
@@ -118,7 +118,7 @@ def windows(
     encoder = chosen(WindowEncoder, {**given, **found})
     own = {index: index for index in range(read.table.num_columns)}
     dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
-    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
+    return replace(dataset, recipe=Recipe.of("load_windows", SERIES.options, source, arguments))
 
 
 def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> Dataset:
@@ -142,9 +142,9 @@ def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> 
 
 
 SERIES = DataSource(
-    load=lambda source, arguments, progress: windows(source, **arguments),
-    options=options_of(windows),
-    reader="windows",
+    load=lambda source, arguments, progress: load_windows(source, **arguments),
+    options=options_of(load_windows),
+    reader="load_windows",
     encoder=WindowEncoder,
     encode_new=new_windows,
 )

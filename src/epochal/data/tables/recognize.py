@@ -121,7 +121,7 @@ def recognize(
         return found
     reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
     if reason:
-        as_words = option("text", named.reference, of="ep.text")
+        as_words = option("text", named.reference, of="ep.load_texts")
         reads = f", {as_words} reads its words" if reason == "free text" else ""
         note = f"{named.label} {remark}: left out; {named.option('keep')} keeps it{reads}."
         return LeftOut(named.name, index, reason), note

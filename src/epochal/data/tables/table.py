@@ -175,7 +175,7 @@ def encoder_of(
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
-        words = [option("text", reference(names, at), of="ep.text") for at in prose]
+        words = [option("text", reference(names, at), of="ep.load_texts") for at in prose]
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
             f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
@@ -272,7 +272,7 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     if not column or kind in ("chronological", "groups") or not drawn:
         return ()
     return (
-        f"the rows are in the order of {column}: if they are a series, `ep.windows(..., lags=24)` forecasts "
-        'it from its past, and `split="chronological"` holds out the last rows; a random split trains on the '
-        "future of what it validates on.",
+        f"the rows are in the order of {column}: if they are a series, `ep.load_windows(..., lags=24)` "
+        'forecasts it from its past, and `split="chronological"` holds out the last rows; a random split '
+        "trains on the future of what it validates on.",
     )

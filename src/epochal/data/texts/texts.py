@@ -48,7 +48,7 @@ class TextEncoder(SampleEncoder):
     """
 
     kind: ClassVar[str] = "texts"
-    loader: ClassVar[str] = "ep.text"
+    loader: ClassVar[str] = "ep.load_texts"
 
     table: Encoder
     """The columns; its only input is the one with the texts."""
@@ -96,8 +96,8 @@ class TextEncoder(SampleEncoder):
             raise Damaged(f"texts are in 1 column; got {len(self.table.columns)}")
 
 
-@register_call("ep.text")
-def text(
+@register_call("ep.load_texts")
+def load_texts(
     source: Any,
     *,
     text: ColumnReference | None = None,
@@ -141,7 +141,7 @@ def text(
         Refusal: no such column, one without texts or with numbers, a target that can't be used.
         MissingExtra: the package `tokenizers` is not installed.
 
-    >>> data = text((["good film", "bad film"] * 4, ["yes", "no"] * 4))
+    >>> data = load_texts((["good film", "bad film"] * 4, ["yes", "no"] * 4))
     >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
     ([[4, 2], [3, 2]], 5)
     """
@@ -220,7 +220,7 @@ def text(
         row_numbers=labels.rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[target_at]), inputs, labels.targets, weights),
-        recipe=Recipe.of("text", TEXTS.options, source, arguments),
+        recipe=Recipe.of("load_texts", TEXTS.options, source, arguments),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -332,9 +332,9 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 TEXTS = DataSource(
-    load=lambda source, arguments, progress: text(source, **arguments),
-    options={**options_of(text), "groups": ColumnReference},
-    reader="text",
+    load=lambda source, arguments, progress: load_texts(source, **arguments),
+    options={**options_of(load_texts), "groups": ColumnReference},
+    reader="load_texts",
     encoder=TextEncoder,
     encode_new=new_texts,
 )
