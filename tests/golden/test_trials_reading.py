@@ -416,7 +416,7 @@ def test_tensors_and_sparse_matrices_are_arrays(monkeypatch):
     plain = load((table, Y))
     for inputs in (scipy.sparse.csr_matrix(table), scipy.sparse.csr_array(table)):
         assert load((inputs, Y)).fingerprint == plain.fingerprint
-        assert load(ep.data.joined(inputs, Y)).fingerprint == plain.fingerprint
+        assert load(ep.data.source_from_xy(inputs, Y)).fingerprint == plain.fingerprint
     monkeypatch.setattr("epochal.data.arrays.host.free_memory", lambda: 100)
     with pytest.raises(Refusal, match=r"sparse matrix must fit into memory .*\(40, 2\)"):
         load((scipy.sparse.csr_matrix(table), Y))

@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.curves import summarize
-from epochal.data import joined
+from epochal.data import source_from_xy
 from epochal.models import METRICS
 from epochal.settings import Settings
 from epochal.training.baselines import baseline_functions, baseline_metrics, best_constant, random_order
@@ -61,7 +61,7 @@ CLASSES = np.where(RANDOM.random(200) < 0.2, "b", "a")
 
 def prepared(targets: Any, **options: Any) -> Prepared:
     settings = Settings(**{"batch_size": 20, "repeats": 1, **options})
-    return prepare(ep.MLP(2), as_dataset(joined(INPUTS, targets, None, task=None), None), settings)
+    return prepare(ep.MLP(2), as_dataset(source_from_xy(INPUTS, targets, None, task=None), None), settings)
 
 
 def pinball(outputs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -103,7 +103,7 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weight
     """On the training samples, by their weights: noise must not beat the baseline of a skewed target."""
     weights = np.where(NUMBERS > 1.5, 10.0, 1.0) if weighted else None
     settings = Settings(batch_size=20, repeats=1, loss=loss)
-    data = as_dataset(joined(INPUTS, NUMBERS, weights, task=None), None)
+    data = as_dataset(source_from_xy(INPUTS, NUMBERS, weights, task=None), None)
     base = prepare(ep.MLP(2), data, settings)
     targets, given = base.targets_and_weights(0, "train")
     grid = np.linspace(targets.min(), targets.max(), 4000)

@@ -20,7 +20,7 @@ import epochal as ep
 from epochal.data import Dataset, Encoder, encoder_from_dict, registry
 from epochal.data.files.column_types import normalize_types
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import TableBased
 from epochal.data.tables.table import dataset_of_table

@@ -33,7 +33,7 @@ from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration
 from epochal.common.version import VERSION
-from epochal.data import joined, named_columns, y_or_target
+from epochal.data import named_columns, source_from_xy, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.plan import Plan
@@ -127,7 +127,7 @@ def compare(
         )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
-    columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
+    columns, data = named_columns(y, sample_weight), source_from_xy(data, y, sample_weight, **reading)
     equal = fairness.parse_at(at)
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)

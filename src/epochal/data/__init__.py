@@ -9,12 +9,12 @@ from epochal.data.records import SampleEncoder as SampleEncoder
 from epochal.data.registry import (
     encode_new as encode_new,
     encoder_from_dict as encoder_from_dict,
-    joined as joined,
     load as load,
     named_columns as named_columns,
+    source_from_xy as source_from_xy,
     y_or_target as y_or_target,
 )
-from epochal.data.series.clock import Clock as Clock
+from epochal.data.series.time_column import Clock as Clock
 from epochal.data.series.timeline import (
     Timeline as Timeline,
     chronological as chronological,

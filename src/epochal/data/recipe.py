@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from epochal.data.files.container import is_stream
+from epochal.data.files.file_format import is_stream
 from epochal.data.records import Record, plain
 
 EXAMPLE = "example:"

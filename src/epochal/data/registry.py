@@ -229,7 +229,7 @@ def encoder_from_dict(value: Any) -> SampleEncoder:
     return known[kind].from_dict(value)
 
 
-def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
+def source_from_xy(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
     """The `source` of `load` for the arguments of `fit(model, X, y)`.
 
     Args:
@@ -238,9 +238,9 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         sample_weight: the weights, likewise.
         reading: arguments of `load` for a source whose columns are named.
 
-    >>> joined([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
+    >>> source_from_xy([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
     (2, 2)
-    >>> joined([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+    >>> source_from_xy([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
     Traceback (most recent call last):
     epochal.errors.Refusal: y is missing: X has 4 samples and no targets; give X and y, one target a sample.
     """

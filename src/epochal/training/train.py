@@ -17,7 +17,7 @@ from typing import Any, Unpack
 from epochal.common.option_text import register_call
 from epochal.common.waiting import INTERRUPT_TIMEOUT, join_all
 from epochal.curves import Curves
-from epochal.data import joined, y_or_target
+from epochal.data import source_from_xy, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
@@ -174,7 +174,7 @@ def train(
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
-        return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
+        return micro_batched(prepare(model, source_from_xy(data, y, sample_weight, **reading), settings))
 
     prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 

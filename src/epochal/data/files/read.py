@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from epochal.data.files.column_types import MOST_TEXT, Selection, none_of, normalize_types, shrink_batches
-from epochal.data.files.container import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
+from epochal.data.files.file_format import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
 from epochal.data.files.reading import AS_FOUND, Content, Reading
 from epochal.data.files.sniff import sniff
-from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
+from epochal.data.files.text_scan import scan_text, valid_in
 from epochal.errors import Refusal, first_line
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -88,7 +88,7 @@ def read_as_before(source: Any, reading: Reading, encoding: str) -> Reading:
         return reading
     try:
         content = unpack(existing(source), reading.sheet)
-        other = survey(content).encoding[:3] != "utf" and valid_in(content, encoding)
+        other = scan_text(content).encoding[:3] != "utf" and valid_in(content, encoding)
     except (Refusal, OSError):  # another kind of source, or one that is refused when it is read
         return reading
     return replace(reading, encoding=encoding) if other else reading

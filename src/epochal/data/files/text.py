@@ -20,7 +20,7 @@ import pyarrow.csv as pc_csv
 
 from epochal.common.text import shortlist
 from epochal.data.files.column_types import normalize_types, shrink_batches
-from epochal.data.files.container import PACKING_ERRORS
+from epochal.data.files.file_format import PACKING_ERRORS
 from epochal.data.files.reading import Content, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.values.missing import na_counts, na_note, numeric_na_values, settle_na_values

@@ -24,7 +24,7 @@ from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder, TableBased
 from epochal.data.tables.table import dataset_of_table

@@ -15,8 +15,8 @@ from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.records import Damaged
-from epochal.data.series.clock import Clock, Times, as_utc, in_order
-from epochal.data.series.steps import Step, usual_step
+from epochal.data.series.sampling_interval import Step, usual_step
+from epochal.data.series.time_column import Clock, Times, as_utc, in_order
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.frames import NamedTable

@@ -19,8 +19,8 @@ from epochal.data.files.column_types import table_of_array
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import encoding_of, existing
 from epochal.data.files.reading import Reading
-from epochal.data.series.clock import Clock, zone_named
-from epochal.data.series.steps import usual_step
+from epochal.data.series.sampling_interval import usual_step
+from epochal.data.series.time_column import Clock, zone_named
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import NamedTable, is_pair, named_table
 from epochal.data.tables.recognize import TableOptions, recognize

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.text import counted, duration
-from epochal.data.series.clock import Clock, Times
-from epochal.data.series.steps import Step, skipped_hours
+from epochal.data.series.sampling_interval import Step, skipped_hours
+from epochal.data.series.time_column import Clock, Times
 from epochal.data.split import Split, part_size
 from epochal.errors import Refusal
 

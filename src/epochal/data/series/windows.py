@@ -17,7 +17,7 @@ from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.encode import as_in_training
-from epochal.data.tables.new import match_columns, read_new
+from epochal.data.tables.new_rows import match_columns, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean

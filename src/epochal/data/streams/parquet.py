@@ -30,7 +30,7 @@ from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
 from epochal.data.source import ProgressCallback, TrainingContext
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
-from epochal.data.tables.new import labels_of_new, match_columns, newly_missing
+from epochal.data.tables.new_rows import labels_of_new, match_columns, newly_missing
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import dataset_of, encoder_of, roles_of

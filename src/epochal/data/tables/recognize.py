@@ -27,7 +27,7 @@ from epochal.data.values.missing import (
     refuse_odd,
 )
 from epochal.data.values.number_forms import Written, say, written_numbers
-from epochal.data.values.scripts import writing_of
+from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 
 MOST_LEVELS = 1000

@@ -24,7 +24,7 @@ from epochal.data.source import DataSource, ProgressCallback, TrainingContext, c
 from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import dataset_of_table

@@ -25,12 +25,12 @@ from epochal.data.recipe import Recipe, options_of
 from epochal.data.records import Damaged, SampleEncoder, built
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.data.values.scripts import writing_of
+from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 from epochal.plan.sizes import as_integer
 

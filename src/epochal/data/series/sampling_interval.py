@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.text import counted
-from epochal.data.series.clock import Clock, Times
+from epochal.data.series.time_column import Clock, Times
 
 Unit = Literal["months", "month ends", "seconds", "units"]
 

@@ -20,7 +20,7 @@ from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
 from epochal.data.files.column_types import table_of_array
-from epochal.data.files.container import unpack
+from epochal.data.files.file_format import unpack
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
