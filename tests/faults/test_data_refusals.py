@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.json
 import pytest
 
-from epochal.data import Encoder, encode_new, fit_scaling, load, read_table, write_example
+from epochal.data import TableEncoder, encode_new, fit_scaling, load, read_table, write_example
 from epochal.data.source import TrainingContext
 from epochal.errors import Refusal
 
@@ -267,7 +267,7 @@ def test_new_data_without_rows_or_of_another_width_is_refused(known, tmp_path):
     with refused("at least 1 row", "got 0"):
         encode_new(known.encoder, pd.DataFrame(NEW).head(0))
     with refused("5 columns, or 4 without the target", "got 2"):
-        encode_new(Encoder.from_dict({**known.encoder.to_dict(), "header": False}), np.ones((3, 2)))
+        encode_new(TableEncoder.from_dict({**known.encoder.to_dict(), "header": False}), np.ones((3, 2)))
     with refused("shape (2,)", "(4,)"):
         encode_new(None, np.ones((4, 4)), TrainingContext(shape=(2,)))
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data import Dataset, Encoder, encoder_from_dict, registry
+from epochal.data import Dataset, TableEncoder, encoder_from_dict, registry
 from epochal.data.files.column_types import normalize_types
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
 from epochal.data.tables.new_rows import new_rows, read_new
@@ -47,7 +47,7 @@ def rows_of(path: str | Path) -> pa.Table:
 
 def load_database(source: str | Path, asked: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
     found = dataset_of_table(normalize_types(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
-    assert isinstance(found.encoder, Encoder)
+    assert isinstance(found.encoder, TableEncoder)
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 
 

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
-from epochal.data import EXAMPLES, Encoder, encode_new, example, load, write_example
+from epochal.data import EXAMPLES, TableEncoder, encode_new, example, load, write_example
 from epochal.data.source import TrainingContext
 
 
@@ -112,7 +112,7 @@ def test_the_encoding_is_that_of_a_column_transformer(frame):
 
 def test_the_schema_survives_json(frame):
     found = load(frame)
-    encoder = Encoder.from_dict(json.loads(json.dumps(found.encoder.to_dict())))
+    encoder = TableEncoder.from_dict(json.loads(json.dumps(found.encoder.to_dict())))
     assert encoder == found.encoder
     np.testing.assert_array_equal(encode_new(encoder, frame).inputs, found.inputs)
 

@@ -29,7 +29,7 @@ from epochal.data.standardize import (
     fit_scaling as fit_scaling,
     fit_target_scaling as fit_target_scaling,
 )
-from epochal.data.tables.schema import Encoder as Encoder
+from epochal.data.tables.schema import TableEncoder as TableEncoder
 from epochal.data.tables.table import rising_note as rising_note
 from epochal.data.tables.target import class_words as class_words
 from epochal.data.task import Task as Task

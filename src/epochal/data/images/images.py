@@ -55,7 +55,7 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCa
     dataset = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
-        return with_groups(dataset, values, f"as {groups_from} finds them in file names")
+        return with_groups(dataset, values, f"from file names by {groups_from}")
     return replace(dataset, raw_notes=(*dataset.raw_notes, *subjects_note(read.listing.names)))
 
 

@@ -26,7 +26,7 @@ from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
 from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder, TableBased
+from epochal.data.tables.schema import TableBased, TableEncoder
 from epochal.data.tables.table import dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -149,7 +149,7 @@ def load_rank_pairs(
     options = chosen(TableOptions, given)
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
-    assert isinstance(items.encoder, Encoder)
+    assert isinstance(items.encoder, TableEncoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)

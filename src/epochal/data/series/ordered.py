@@ -24,7 +24,7 @@ from epochal.data.series.time_column import Clock, zone_named
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import NamedTable, is_pair, named_table
 from epochal.data.tables.recognize import TableOptions, recognize
-from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.table import hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.missing import quoted
@@ -68,7 +68,7 @@ def _of_numbers(source: Any) -> pa.Table:
 
 def series_columns(
     table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
-) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
+) -> tuple[TableEncoder, Clock, int | None, int | None, list[str]]:
     """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
     time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "by", "inputs"))
     names, roles = tuple(table.column_names), options.columns(table.column_names)
@@ -132,7 +132,7 @@ def series_columns(
                 f"{called(names, index)} misses {column.null_count:,} values: {instead}; "
                 '`fill="forward"` carries the last one on.'
             )
-    encoder = Encoder(
+    encoder = TableEncoder(
         names=names,
         header=has_header(names),
         columns=tuple(columns),

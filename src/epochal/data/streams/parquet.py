@@ -32,7 +32,7 @@ from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
 from epochal.data.tables.new_rows import labels_of_new, match_columns, newly_missing
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import TableEncoder
 from epochal.data.tables.table import dataset_of, encoder_of, roles_of
 from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
@@ -195,7 +195,7 @@ def _convert(
 
 def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
-    encoder = Encoder.from_dict(document["encoder"])
+    encoder = TableEncoder.from_dict(document["encoder"])
     header = npy_header(place / "inputs.npy")
     small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
     targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
@@ -259,7 +259,7 @@ def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
 def _write_rows(
     files: Sequence[Path],
     names: Sequence[str],
-    encoder: Encoder,
+    encoder: TableEncoder,
     present: NDArray[np.bool_],
     path: Path,
     kept: np.dtype[Any],
@@ -297,7 +297,7 @@ def _check_space(place: Path, needed: int) -> None:
         )
 
 
-def new_rows_of_parquet(path: Path, encoder: Encoder, known: TrainingContext) -> Dataset:
+def new_rows_of_parquet(path: Path, encoder: TableEncoder, known: TrainingContext) -> Dataset:
     """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)

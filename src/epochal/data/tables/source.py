@@ -26,7 +26,7 @@ from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import TableEncoder
 from epochal.data.tables.table import dataset_of_table
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
@@ -51,11 +51,11 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     tables, name, notes = [read.table], read.name, read.notes
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)
-    assert isinstance(found.encoder, Encoder)
+    assert isinstance(found.encoder, TableEncoder)
     return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
-def _encode_new(encoder: Encoder, source: Any, known: TrainingContext) -> Dataset:
+def _encode_new(encoder: TableEncoder, source: Any, known: TrainingContext) -> Dataset:
     """Encode new rows; columns may be in another order, and unused ones are ignored."""
     if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)
@@ -182,6 +182,6 @@ TABLES = DataSource(
     recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
     options={**get_type_hints(TableOptions), **get_type_hints(Reading), "stream": bool},
-    encoder=Encoder,
+    encoder=TableEncoder,
     encode_new=_encode_new,
 )

@@ -19,7 +19,7 @@ from epochal.data.lazy import FileArray, sampled
 from epochal.data.tables.association import DETERMINES, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
-from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
@@ -75,7 +75,7 @@ def dataset_of_table(
         sample_weight = weights_of(table.column(weight), known_as(weight))
         remarks.append(f"{known_as(weight)} weighs the samples.")
     for column in encoder.columns:
-        if column.written:  # parsed once, instead of at each further use
+        if column.number_format:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
             table = table.set_column(column.index, column.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in encoder.columns])
@@ -87,7 +87,7 @@ def dataset_of_table(
 
 
 def dataset_of(
-    encoder: Encoder,
+    encoder: TableEncoder,
     inputs: NDArray[Any] | FileArray,
     targets: NDArray[Any] | None,
     weights: NDArray[np.float32] | None,
@@ -135,7 +135,7 @@ def roles_of(
 
 def encoder_of(
     table: pa.Table, options: TableOptions, fields: dict[str, Any], known: TargetValues, fill: str = "median"
-) -> tuple[Encoder, list[str]]:
+) -> tuple[TableEncoder, list[str]]:
     """The encoder of a table with its other `fields`, and notes on its columns; refuses all at once."""
     names, target, weight = fields["names"], fields["target"], fields["weight"]
     chosen = options.columns(names)
@@ -164,7 +164,7 @@ def encoder_of(
             continue
         columns.append(found)
         seen = known.rows_of(table.column(index))
-        if how := known.determined_by(plain_numbers(seen, found, name) if found.written else seen):
+        if how := known.determined_by(plain_numbers(seen, found, name) if found.number_format else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -180,7 +180,9 @@ def encoder_of(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
             f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), encoding=encoding_of(table), **fields)
+    encoder = TableEncoder(
+        columns=tuple(columns), left_out=tuple(left_out), encoding=encoding_of(table), **fields
+    )
     return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 

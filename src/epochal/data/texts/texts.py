@@ -27,7 +27,7 @@ from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.target import groups_of, labeled, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.writing_systems import writing_of
@@ -50,7 +50,7 @@ class TextEncoder(SampleEncoder):
     kind: ClassVar[str] = "texts"
     loader: ClassVar[str] = "ep.load_texts"
 
-    table: Encoder
+    table: TableEncoder
     """The columns; its only input is the one with the texts."""
     tokenizer: str
     """JSON of the library `tokenizers`."""
@@ -76,7 +76,7 @@ class TextEncoder(SampleEncoder):
     @classmethod
     def from_dict(cls, value: Any) -> Self:
         """The inverse of `to_dict`."""
-        table = built(Encoder, value.get("table"))
+        table = built(TableEncoder, value.get("table"))
         table.check(texts=True)
         sizes = {name: value[name] for name in ("vocabulary_size", "length") if name in value}
         tokenizer = json.dumps(value.get("tokenizer"), ensure_ascii=False)
@@ -181,7 +181,7 @@ def load_texts(
         if index not in (at, target_at, weight, by)
     )
     encoder = TextEncoder(
-        table=Encoder(
+        table=TableEncoder(
             names=names,
             header=has_header(names),
             columns=(Column(names[at], at, "category", text=True),),
@@ -224,10 +224,10 @@ def load_texts(
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
-        return with_groups(dataset, values, f"as {called(names, by)} tells")
+        return with_groups(dataset, values, f"from {called(names, by)}")
     if groups is None or isinstance(groups, str | int):
         return dataset
-    return with_groups(dataset, groups, "told by groups")
+    return with_groups(dataset, groups, "from `groups`")
 
 
 def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Dataset:
@@ -243,7 +243,7 @@ def new_texts(encoder: TextEncoder, source: Any, known: TrainingContext) -> Data
         )
     read = read_new(encoder.table, source, known.reading)
 
-    def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
+    def encoded(table: pa.Table, _: TableEncoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
         known_as = called(table.column_names, positions[0])
         return encoder.encode(_texts_of(table.column(positions[0]), known_as))
 
