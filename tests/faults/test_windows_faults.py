@@ -157,4 +157,4 @@ def test_new_rows_are_held_to_the_same():
     with pytest.raises(ep.Refusal, match="step must be between 1 and 1"):
         run.plot_forecast(step=2)
     last = run.predict(table().slice(48, 12))
-    assert (len(last), last.places["month"]) == (1, ["1995-01"])
+    assert (len(last), last.coordinates["month"]) == (1, ["1995-01"])

@@ -117,7 +117,7 @@ def test_gaps_are_rows_that_are_missing_and_nothing_else(when, windows, said):
     when = when.astype("datetime64[s]") if when.dtype.kind == "M" else when
     data = ep.load_windows(series(when), lags=3)
     assert data.samples == windows
-    assert data.timeline.clock.name == "when"
+    assert data.timeline.time_column.name == "when"
     assert any(said in note for note in data.raw_notes), data.raw_notes
     assert (np.diff(data.timeline.times[0]) > 0).all()
 
@@ -141,7 +141,7 @@ def test_each_series_has_gaps_of_its_own():
         series([*range(30), *range(40, 60), *range(5, 55)], shop=["a"] * 50 + ["b"] * 50), lags=3, by="shop"
     )
     assert (days.samples, days.features) == (27 + 17 + 47, ("load",))
-    assert days.timeline.clock.name == "when"
+    assert days.timeline.time_column.name == "when"
 
 
 def test_rows_in_any_order_give_the_same_windows():
@@ -172,7 +172,7 @@ def test_rows_in_any_order_give_the_same_windows():
 def test_what_is_forecast_beyond_the_end_keeps_to_the_rhythm(when, following):
     data = ep.load_windows(series(when), lags=3)
     ahead = encode_new(replace(data.encoder, ahead=True), series(when))
-    assert ahead.timeline.places()["when"][-1] == following
+    assert ahead.timeline.coordinates()["when"][-1] == following
 
 
 def test_new_rows_are_held_to_the_rhythm_of_training():

@@ -152,11 +152,11 @@ def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     ahead = encode_new(replace(encoder, ahead=True), table)
     assert ahead.targets is None
     assert ahead.samples == data.samples + 2 * 2
-    places = ahead.timeline.places()
-    assert [places["row"][at] for at in (-1, len(places["row"]) // 2 - 1)] == [None, None]
-    assert places["when"][-1] == "300"
+    coordinates = ahead.timeline.coordinates()
+    assert [coordinates["row"][at] for at in (-1, len(coordinates["row"]) // 2 - 1)] == [None, None]
+    assert coordinates["when"][-1] == "300"
     sold = np.array(table.column("sold").to_pylist())[np.array(table.column("shop").to_pylist()) == "shop 1"]
-    last = ahead.inputs[places["shop"].index("shop 1") + 26, :, 0]
+    last = ahead.inputs[coordinates["shop"].index("shop 1") + 26, :, 0]
     np.testing.assert_allclose(last, sold[-4:] - sold[-1], rtol=1e-5, atol=1e-6)
 
 
@@ -204,12 +204,12 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     sold = np.random.default_rng(0).uniform(1, 2, len(written))
     path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
     data = ep.load_windows(path, lags=3, across_gaps=True)
-    assert data.timeline.clock.name == "when"
+    assert data.timeline.time_column.name == "when"
     encoder = replace(encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))), ahead=True)
-    places = encode_new(encoder, path).timeline.places()
-    assert places["when"][:-1] == written[3:]
+    coordinates = encode_new(encoder, path).timeline.coordinates()
+    assert coordinates["when"][:-1] == written[3:]
     if following is not None:
-        assert places["when"][-1] == following
+        assert coordinates["when"][-1] == following
 
 
 def test_new_dates_and_numbers_in_other_formats_are_read_and_said(tmp_path) -> None:

@@ -96,7 +96,7 @@ def test_forecasts_outlive_the_run_folder(run, tmp_path):
     for part, found in run.forecasts.items():
         assert read.forecasts[part] == found
         assert ForecastScores.from_dict(found.to_dict()) == found
-    assert read.observed.clock == run.observed.clock
+    assert read.observed.time_column == run.observed.time_column
     np.testing.assert_array_equal(read.observed.value, run.observed.value)
     assert read.summary() == run.summary()
 

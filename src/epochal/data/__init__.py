@@ -14,7 +14,7 @@ from epochal.data.registry import (
     source_from_xy as source_from_xy,
     y_or_target as y_or_target,
 )
-from epochal.data.series.time_column import Clock as Clock
+from epochal.data.series.time_column import TimeColumn as TimeColumn
 from epochal.data.series.timeline import (
     Timeline as Timeline,
     chronological as chronological,

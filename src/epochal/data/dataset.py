@@ -133,7 +133,7 @@ class Dataset:
         quick = isinstance(self.inputs, np.ndarray | MemoryArray | FileArray)
         return quick and self.dtype.kind == "f" and not in_fractions(self.inputs)
 
-    def only(self, chosen: NDArray[np.int64]) -> Dataset:
+    def subset(self, chosen: NDArray[np.int64]) -> Dataset:
         """A subset of the samples by index; not for windows, which have positions in time."""
         assert self.targets is not None
         weight, groups = self.sample_weight, self.groups

@@ -248,9 +248,9 @@ def predict(
     scalings = [one.target_scaling for one in run.fitted if one.target_scaling is not None]
     scales = [1 / np.atleast_1d(one.inverse_scale) for one in scalings]
     line = dataset.timeline
-    places = {} if line is None else line.places()
+    coordinates = {} if line is None else line.coordinates()
     samples = dataset.samples if line is None else None
-    beside, notes = _inputs_beside(data, samples, with_inputs, id, places.get("row"), reading)
+    beside, notes = _inputs_beside(data, samples, with_inputs, id, coordinates.get("row"), reading)
     notes = [*dataset.raw_notes, *notes]
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
@@ -262,8 +262,8 @@ def predict(
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
     if overlap is not None and (overlap.trained != 0 or overlap.validated) and overlap.sentence:
         notes.append(overlap.sentence)
-    if places and None in places["row"]:
-        notes.append(_beyond(places))
+    if coordinates and None in coordinates["row"]:
+        notes.append(_beyond(coordinates))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
@@ -278,7 +278,7 @@ def predict(
         names=dataset.names,
         truth=dataset.targets,
         overlap=overlap,
-        places=places,
+        coordinates=coordinates,
         threshold=None if run.threshold is None else run.threshold.value,
         units=np.mean(scales, axis=0) if scales else None,
         inputs=beside,
@@ -286,10 +286,10 @@ def predict(
     )
 
 
-def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
-    count = sum(row is None for row in places["row"])
+def _beyond(coordinates: Mapping[str, Sequence[Any]]) -> str:
+    count = sum(row is None for row in coordinates["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
-    where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
+    where = "the last line of the table" if count == 1 and coordinates["row"][-1] is None else "those"
     end = f'{where}, with an empty cell in the column "row".'
     return f"{which} of what comes after the end of the data: {end}"
 
@@ -327,7 +327,7 @@ def rank(
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
         items, groups, names = items_of(run.encoder, data, reading)
-        column = run.encoder.by
+        column = run.encoder.group_column
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))

@@ -76,7 +76,7 @@ def labeled(dataset: Dataset) -> Dataset | None:
         return dataset
     assert dataset.targets is not None
     known = np.flatnonzero(dataset.targets != UNKNOWN)
-    return dataset.only(known) if len(known) else None
+    return dataset.subset(known) if len(known) else None
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:

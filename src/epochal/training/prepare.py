@@ -254,7 +254,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
     parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
     pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
     if line is None or len(line.names) > 1 or max(pieces) > 1:
-        gaps = line is not None and line.step is not None and bool(line.step.cuts(line.times[0])[0].any())
+        gaps = line is not None and (own := line.interval) is not None and own.cuts(line.times[0])[0].any()
         raise Refusal(
             "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
             "them with a `stride` as long as the window (`lags`)"

@@ -67,11 +67,11 @@ class PairEncoder(TableBased):
     kind: ClassVar[str] = "pairs"
     loader: ClassVar[str] = "ep.load_rank_pairs"
 
-    by: str
+    group_column: str
     pairing: Pairing
 
     def check(self) -> None:
-        if self.by not in self.table.names:
+        if self.group_column not in self.table.names:
             raise Damaged("what tells groups apart must be a column")
 
 
@@ -163,18 +163,18 @@ def items_of(
     """The rows of a new table as items; with groups, their ids (-1: none) and names."""
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
-    notes = tuple(note for note in found.raw_notes if f'"{encoder.by}"' not in note)
+    notes = tuple(note for note in found.raw_notes if f'"{encoder.group_column}"' not in note)
     found = replace(found, raw_notes=(*read.notes, *notes))
-    if encoder.by not in read.table.column_names:
+    if encoder.group_column not in read.table.column_names:
         return found, None, []
-    return found, *_groups_of(read.table.column(encoder.by))
+    return found, *_groups_of(read.table.column(encoder.group_column))
 
 
 def new_pairs(encoder: PairEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The pairs of a new table with ranks and groups."""
     found, groups, _ = items_of(encoder, source, known.reading)
     if groups is None:
-        raise Refusal(f'{found.source} must have the column "{encoder.by}", whose groups are ranked.')
+        raise Refusal(f'{found.source} must have a column "{encoder.group_column}", whose groups are ranked.')
     if found.targets is None:
         raise Refusal(
             f'{found.source} must have the column "{encoder.table.target_name}" with all its ranks.'
@@ -185,7 +185,7 @@ def new_pairs(encoder: PairEncoder, source: Any, known: TrainingContext) -> Data
 def _dataset(
     encoder: PairEncoder | None, pairing: Pairing, items: Dataset, groups: NDArray[np.int64]
 ) -> Dataset:
-    by = "group" if encoder is None else encoder.by
+    by = "group" if encoder is None else encoder.group_column
     assert items.targets is not None
     targets = items.targets.astype(np.float64)
     found = pairs_of(targets, groups, pairing, (items.target_name or "rank", by))

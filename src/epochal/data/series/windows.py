@@ -112,21 +112,22 @@ def load_windows(
         )
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
-    columns, clock, when, series, notes = series_columns(read.table, options, arguments)
-    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": series}
-    given = {**arguments, **lengths, "period": -1 if period is None else period}
-    encoder = chosen(WindowEncoder, {**given, **found})
+    columns, time_column, when, series, notes = series_columns(read.table, options, arguments)
+    found = {"time_column": time_column, "time": when, "series_column": series}
+    given = {**arguments, **lengths, "period": -1 if period is None else period, **found}
+    encoder = chosen(WindowEncoder, given | {"table": replace(columns, missing=reading.na_values)})
     own = {index: index for index in range(read.table.num_columns)}
-    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
+    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, training=True)
     return replace(dataset, recipe=Recipe.of("load_windows", SERIES.options, source, arguments))
 
 
 def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> Dataset:
     """The windows of a new table with the columns of the training table."""
-    form, time = encoder.clock.form, "date" if encoder.clock.kind == "date" else "category"
-    roles: dict[int | None, Any] = {encoder.by: "category", encoder.time: time}
+    form, time = encoder.time_column.form, "date" if encoder.time_column.kind == "date" else "category"
+    roles: dict[int | None, Any] = {encoder.series_column: "category", encoder.time: time}
+    names = encoder.table.names
     extra = [
-        Column(encoder.table.names[index], index, kind, text=bool(form) or index == encoder.by, format=form)
+        Column(names[index], index, kind, text=bool(form) or index == encoder.series_column, format=form)
         for index, kind in roles.items()
         if index is not None
     ]
@@ -138,7 +139,7 @@ def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> 
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     table, rewritten = as_in_training(read.table, wanted, positions)
     read = replace(read, table=table, notes=(*read.notes, *notes, *rewritten))
-    return cut(encoder, read, own, fewest=1)
+    return cut(encoder, read, own, training=False)
 
 
 SERIES = DataSource(
