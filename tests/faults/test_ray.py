@@ -142,8 +142,8 @@ def tell(pids, number):
 
 
 def test_other_versions_are_refused(nodes, monkeypatch):
-    mine = cluster_module.conditions()
-    monkeypatch.setattr(cluster_module, "conditions", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
+    mine = cluster_module.environment()
+    monkeypatch.setattr(cluster_module, "environment", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
     words = f"epochal {ep.__version__} there and 0.0.1 here, jax {mine['jax']} there and 0.9.0 here"
     with pytest.raises(Refusal, match=f"must train as this machine does; 127.0.0.*{words}"):
         compare(NET, "example:iris", ray=nodes[0].address, **OPTIONS)

@@ -20,7 +20,7 @@ from epochal.applications.word_vectors import WordVectors
 from epochal.choose.store import Store
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
-from epochal.data import encode_new, encoder_from_dict, load, load_windows
+from epochal.data import encoder_from_dict, load, load_windows, transform
 from epochal.data.rankings.ranking import load_rank_pairs
 from epochal.data.registry import read_again, recipe_from_dict
 from epochal.data.texts.texts import load_texts
@@ -322,7 +322,7 @@ def _bad_encoder(random: Random, good: Any, work: Path) -> Case:
 
     def read() -> Any:
         encoder = encoder_from_dict(value)
-        return summary(encode_new(encoder, path))
+        return summary(transform(encoder, path))
 
     return Case(read)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from epochal.data import encode_new, load, load_windows
+from epochal.data import load, load_windows, transform
 from epochal.data.rankings.ranking import load_rank_pairs
 from epochal.data.texts.texts import load_texts
 
@@ -107,7 +107,7 @@ def _new_rows(folder: Path) -> Any:
 def _bad_new_rows(random: Random, good: Any, work: Path) -> Case:
     path = work / "bad.csv"
     path.write_bytes(mutated_text(random, texts(good[0])))
-    return Case(lambda: summary(encode_new(good[1], path)))
+    return Case(lambda: summary(transform(good[1], path)))
 
 
 register(Kind("new rows", _new_rows, _bad_new_rows))
@@ -291,7 +291,7 @@ def _bad_npy(random: Random, good: Path, work: Path) -> Case:
     stream = random.choice((None, None, True))
     read = (
         lambda: summary(load(path, stream=stream)),
-        lambda: summary(encode_new(None, path)),
+        lambda: summary(transform(None, path)),
         lambda: summary(load_windows(path, lags=3)),
     )
     return Case(random.choice(read))
@@ -321,7 +321,7 @@ def _bad_npz(random: Random, good: Path, work: Path) -> Case:
                 out.writestr(f"{name}.npy", _bad_npy_bytes(random, good.parent / "inner.npy"))
             if random.random() < 0.5:
                 out.writestr("inputs.npy", npy.getvalue())
-    read = (lambda: summary(load(path)), lambda: summary(encode_new(None, path)))
+    read = (lambda: summary(load(path)), lambda: summary(transform(None, path)))
     return Case(random.choice(read))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data import encode_new
+from epochal.data import transform
 
 TRIALS = Path(__file__).parents[1] / "trials"
 
@@ -171,14 +171,14 @@ def test_rows_in_any_order_give_the_same_windows():
 )
 def test_what_is_forecast_beyond_the_end_keeps_to_the_rhythm(when, following):
     data = ep.load_windows(series(when), lags=3)
-    ahead = encode_new(replace(data.encoder, ahead=True), series(when))
+    ahead = transform(replace(data.encoder, ahead=True), series(when))
     assert ahead.timeline.coordinates()["when"][-1] == following
 
 
 def test_new_rows_are_held_to_the_rhythm_of_training():
     # Two weeks alone would not say that weekends are no gaps.
     data = ep.load_windows(series(WORKING), lags=3)
-    assert encode_new(replace(data.encoder, ahead=True), series(WORKING[:10])).samples == 8
+    assert transform(replace(data.encoder, ahead=True), series(WORKING[:10])).samples == 8
 
 
 @pytest.mark.parametrize("half", [0, 1])

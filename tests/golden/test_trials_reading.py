@@ -25,7 +25,7 @@ import epochal as ep
 from epochal.cli.kinds import column, columns
 from epochal.cli.option_flags import in_flags
 from epochal.common.option_text import option
-from epochal.data import Reading, encode_new, load
+from epochal.data import Reading, load, transform
 from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
 from epochal.data.source import TrainingContext
@@ -263,7 +263,7 @@ def test_new_files_know_the_marks_and_levels_of_training(tmp_path):
     data = load(tmp_path / "t.csv", missing=["-9"])
     (tmp_path / "new.csv").write_text("Country, A\nNA,-9\nDE,3.5\n")
     encoder = type(data.encoder).from_dict(data.encoder.to_dict())
-    new = ep.data.encode_new(encoder, tmp_path / "new.csv")
+    new = ep.data.transform(encoder, tmp_path / "new.csv")
     row = dict(zip(new.features, new.inputs[0], strict=True))
     assert row["country=NA"] == 1
     assert np.isnan(row["a"])
@@ -334,7 +334,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     with pytest.raises(Refusal, match="sheet is about workbooks"):
         load(tmp_path / "t.csv", sheet=1)
     assert (
-        ep.data.encode_new(
+        ep.data.transform(
             found.encoder, tmp_path / "b.xlsx", TrainingContext(reading=Reading(sheet=2))
         ).samples
         == 30
@@ -369,7 +369,7 @@ def test_columns_of_pandas_are_read(kind):
     found = load(pd.DataFrame({"a": make(), "y": Y}))
     assert found.samples == N
     assert len(found.features) == features, found.features
-    new = ep.data.encode_new(found.encoder, pd.DataFrame({"a": make()}).head(5))
+    new = ep.data.transform(found.encoder, pd.DataFrame({"a": make()}).head(5))
     np.testing.assert_array_equal(new.inputs, found.inputs[:5])
 
 
@@ -386,7 +386,7 @@ def test_a_column_that_cannot_be_converted_can_be_dropped(tmp_path):
     frame = pd.DataFrame({"a": X, "l": [[1]] * N, "o": [object()] * N, "y": Y})
     found = load(frame, drop=["l", "o"])
     assert found.features == ("a",)
-    assert ep.data.encode_new(found.encoder, frame).samples == N
+    assert ep.data.transform(found.encoder, frame).samples == N
     with pytest.raises(Refusal, match=r"2 problems: \(1\) column 2 .*list.* \(2\) column 3 .*object"):
         load(frame)
     frame.drop(columns="o").to_parquet(tmp_path / "t.parquet")
@@ -531,7 +531,7 @@ def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):
     assert found.features == file.features
     np.testing.assert_array_equal(found.inputs, file.inputs)
     whole = load(frame.assign(price=price, when=when[3:] + when[3:6]))
-    new = encode_new(whole.encoder, frame)  # where no training row missed anything
+    new = transform(whole.encoder, frame)  # where no training row missed anything
     lacking = dict(zip(whole.features, np.isnan(new.inputs).sum(axis=0), strict=True))
     assert lacking["price"] == 5
     assert sum(count == 2 for count in lacking.values()) > 0, lacking

@@ -61,7 +61,7 @@ DATABASE = DataSource(
     load=load_database,
     options={"target": str | int, "task": str},
     encoder=DatabaseEncoder,
-    encode_new=new_rows_of_database,
+    transform=new_rows_of_database,
 )
 
 
@@ -134,7 +134,7 @@ def test_each_kind_and_each_reader_is_found_once() -> None:
     assert len(set(kinds)) == len(kinds)
     named = [source for source in registry.SOURCES if source.reader != "load_data"]
     assert len({source.reader for source in named}) == len(named)
-    assert all(source.encode_new is not None for source in registry.SOURCES if source.encoder is not None)
+    assert all(source.transform is not None for source in registry.SOURCES if source.encoder is not None)
 
 
 def test_an_iterator_is_recognized_where_nothing_else_takes_it() -> None:

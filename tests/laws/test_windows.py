@@ -15,10 +15,10 @@ import epochal as ep
 from epochal.data import (
     Timeline,
     chronological,
-    encode_new,
     encoder_from_dict,
     fit_scaling,
     fit_target_scaling,
+    transform,
 )
 
 SHAPES = {"lags": st.integers(1, 6), "horizon": st.integers(1, 4), "stride": st.integers(1, 5)}
@@ -146,10 +146,10 @@ def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     data = ep.load_windows(table, time="when", by="shop", lags=4, horizon=2, relative="difference")
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
     assert encoder == data.encoder
-    again = encode_new(encoder, table)
+    again = transform(encoder, table)
     np.testing.assert_array_equal(again.inputs, data.inputs)
     np.testing.assert_array_equal(again.targets, data.targets)
-    ahead = encode_new(replace(encoder, ahead=True), table)
+    ahead = transform(replace(encoder, ahead=True), table)
     assert ahead.targets is None
     assert ahead.samples == data.samples + 2 * 2
     coordinates = ahead.timeline.coordinates()
@@ -206,7 +206,7 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     data = ep.load_windows(path, lags=3, across_gaps=True)
     assert data.timeline.time_column.name == "when"
     encoder = replace(encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))), ahead=True)
-    coordinates = encode_new(encoder, path).timeline.coordinates()
+    coordinates = transform(encoder, path).timeline.coordinates()
     assert coordinates["when"][:-1] == written[3:]
     if following is not None:
         assert coordinates["when"][-1] == following

@@ -40,8 +40,8 @@ from epochal.plan import Plan
 from epochal.runs.studies import write_study
 from epochal.settings import COMPARED, Settings
 from epochal.stopping import budgets
-from epochal.training.identity import program_digest
 from epochal.training.loop import Control
+from epochal.training.resume_fingerprint import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
 CONFIRM_SECONDS = 3600.0  # seconds that a comparison may take without being confirmed

@@ -31,12 +31,12 @@ from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
-from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.result import fitted_of
+from epochal.training.resume_fingerprint import program_digest
 from epochal.training.scoring import block_influences
 
 MAX_VMAPPED = 64  # trainings that go through an accelerator in step

@@ -7,11 +7,11 @@ from epochal.data.files.reading import Reading as Reading
 from epochal.data.rankings.ranking import PairEncoder as PairEncoder, load_rank_pairs as load_rank_pairs
 from epochal.data.records import SampleEncoder as SampleEncoder
 from epochal.data.registry import (
-    encode_new as encode_new,
     encoder_from_dict as encoder_from_dict,
     load as load,
     named_columns as named_columns,
     source_from_xy as source_from_xy,
+    transform as transform,
     y_or_target as y_or_target,
 )
 from epochal.data.series.time_column import TimeColumn as TimeColumn

@@ -39,7 +39,7 @@ def fits(value: Any, kind: Any) -> bool:
     return len(value) == len(kinds) and all(map(fits, value, kinds))
 
 
-def options_of(declaring: Callable[..., Any]) -> Mapping[str, Any]:
+def option_types(declaring: Callable[..., Any]) -> Mapping[str, Any]:
     """The options of a reader with their types, as its signature or a dataclass declares them."""
     hints = get_type_hints(declaring)
     return {name: hint for name, hint in hints.items() if name not in ("source", "return")}

@@ -202,7 +202,7 @@ def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | 
     return found if table is None else grouped(found, table)
 
 
-def encode_new(
+def transform(
     encoder: SampleEncoder | None, source: Any, known: TrainingContext = NO_CONTEXT, *, finite: bool = False
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
@@ -213,8 +213,8 @@ def encode_new(
     """
     kind = type(encoder)
     found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
-    assert found_by.encode_new is not None
-    found = found_by.encode_new(encoder, parts_on_host(source), known)
+    assert found_by.transform is not None
+    found = found_by.transform(encoder, parts_on_host(source), known)
     if finite and isinstance(found.inputs, np.ndarray):
         refuse_missing_values(found.inputs)
     return found

@@ -53,7 +53,7 @@ class DataSource:
         options: serializable options with their types, for recipes.
         reader: the reader function in recipes: "load_data", or a more specific one.
         encoder: the encoder class; None for arrays.
-        encode_new: encodes new samples, with targets if any, of (encoder, object, `TrainingContext`).
+        transform: encodes new samples, with targets if any, of (encoder, object, `TrainingContext`).
         recognizes: whether this object is of this kind; any is, where a reader has one kind only.
         endless: whether it has no length, and is read once.
     """
@@ -62,7 +62,7 @@ class DataSource:
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load_data"
     encoder: type[SampleEncoder] | None = None
-    encode_new: Callable[[Any, Any, TrainingContext], Dataset] | None = None
+    transform: Callable[[Any, Any, TrainingContext], Dataset] | None = None
     recognizes: Callable[[Any], bool] = lambda source: True
     endless: bool = False
 

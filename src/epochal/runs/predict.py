@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.text import shortlist
 from epochal.common.waiting import interruptible
-from epochal.data import Dataset, PairEncoder, encode_new
+from epochal.data import Dataset, PairEncoder, transform
 from epochal.data.files.read import read_as_before
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
@@ -188,7 +188,7 @@ def read_samples(
         partial=True,
         stream=True if run.settings.get("stream") is True else None,
     )
-    dataset = encode_new(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
+    dataset = transform(encoder, data, known, finite=any(fitted.scaling is None for fitted in run.fitted))
     return replace(dataset, raw_notes=(*dataset.raw_notes, *_far(run, dataset)))
 
 
@@ -330,7 +330,7 @@ def rank(
         column = run.encoder.group_column
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
+        items = transform(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()

@@ -70,7 +70,7 @@ def unknown_note(dataset: Dataset) -> str:
     return next(note for note in dataset.raw_notes if "training did not have" in note)
 
 
-def labeled(dataset: Dataset) -> Dataset | None:
+def known_labels_only(dataset: Dataset) -> Dataset | None:
     """The samples with labels of the training; None if there are none."""
     if not unknown_note(dataset):
         return dataset

@@ -38,7 +38,6 @@ from epochal.training.events import (
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.identity import identity
 from epochal.training.loop import Advanced, Control, SnapshotSink, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
@@ -47,6 +46,7 @@ from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import LaneResult, conclude
+from epochal.training.resume_fingerprint import resume_fingerprint
 from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Snapshot, regroup
 
@@ -179,7 +179,9 @@ def train(
     prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
-        return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
+        if saving is None:
+            return None
+        return RunFolder.begin(saving, document(prepared), resume_fingerprint(prepared))
 
     folder = None if saving is None else Path(saving.path)
     control = control or Control()

@@ -140,5 +140,5 @@ ARRAYS = DataSource(
     recognizes=_is_arrays,
     load=_load,
     options={"target": ColumnReference, "task": str, "stream": bool},
-    encode_new=lambda _, source, known: new_arrays(source, known),
+    transform=lambda _, source, known: new_arrays(source, known),
 )

@@ -20,7 +20,7 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.records import Damaged
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
@@ -339,8 +339,8 @@ def counted_groups(count: int, name: str) -> str:
 
 RANKINGS = DataSource(
     load=lambda source, arguments, progress: load_rank_pairs(source, **arguments),
-    options={**options_of(load_rank_pairs), "by": ColumnReference},
+    options={**option_types(load_rank_pairs), "by": ColumnReference},
     reader="load_rank_pairs",
     encoder=PairEncoder,
-    encode_new=new_pairs,
+    transform=new_pairs,
 )

@@ -12,7 +12,7 @@ from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, TrainingContext, chosen
@@ -144,8 +144,8 @@ def new_windows(encoder: WindowEncoder, source: Any, known: TrainingContext) -> 
 
 SERIES = DataSource(
     load=lambda source, arguments, progress: load_windows(source, **arguments),
-    options=options_of(load_windows),
+    options=option_types(load_windows),
     reader="load_windows",
     encoder=WindowEncoder,
-    encode_new=new_windows,
+    transform=new_windows,
 )

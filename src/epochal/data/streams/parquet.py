@@ -34,7 +34,7 @@ from epochal.data.tables.new_rows import labels_of_new, match_columns, newly_mis
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import TableEncoder
 from epochal.data.tables.table import dataset_of, encoder_of, roles_of
-from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
+from epochal.data.tables.target import plain_target, read_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
@@ -54,7 +54,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     return streams(4 * cells, None)
 
 
-def converted(path: Path, options: TableOptions, progress: ProgressCallback | None = None) -> Dataset:
+def converted_parquet(path: Path, options: TableOptions, progress: ProgressCallback | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
     Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
@@ -159,7 +159,7 @@ def _convert(
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen, present = _some_rows(files, names), np.zeros(len(column), bool)
     hint = decimal_of_columns(seen)
-    labels = labeled(pa.table({names[target]: column}), 0, name, options, hint)
+    labels = read_target(pa.table({names[target]: column}), 0, name, options, hint)
     present[labels.rows - 1] = True
     notes, task = [*instead, *labels.notes], labels.task
     seen_target = plain_target(seen.column(target), name, options.task, options.decimal, hint).column

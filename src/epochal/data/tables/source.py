@@ -21,7 +21,7 @@ from epochal.data.files.read import existing, is_parquet, parquet_table, read_ta
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.recipe import EXAMPLE
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
-from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
+from epochal.data.streams.parquet import converted_parquet, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
 from epochal.data.tables.new_rows import new_rows, read_new
@@ -44,7 +44,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     if not str(source).startswith(EXAMPLE):
         path = existing(source)
         if is_parquet(path) and is_large(path, arguments.get("stream")):
-            return converted(path, options, progress)
+            return converted_parquet(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
     named = has_header(read.table.column_names)
@@ -55,7 +55,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
-def _encode_new(encoder: TableEncoder, source: Any, known: TrainingContext) -> Dataset:
+def _transform(encoder: TableEncoder, source: Any, known: TrainingContext) -> Dataset:
     """Encode new rows; columns may be in another order, and unused ones are ignored."""
     if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)
@@ -183,5 +183,5 @@ TABLES = DataSource(
     load=_load,
     options={**get_type_hints(TableOptions), **get_type_hints(Reading), "stream": bool},
     encoder=TableEncoder,
-    encode_new=_encode_new,
+    transform=_transform,
 )

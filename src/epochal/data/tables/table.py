@@ -20,7 +20,7 @@ from epochal.data.tables.association import DETERMINES, TargetValues, target_val
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
-from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
+from epochal.data.tables.target import group_ids, na_counts_of, read_target, weights_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, join_refusals
@@ -55,7 +55,7 @@ def dataset_of_table(
         )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
-    labels = labeled(table, target, known_as(target), options)
+    labels = read_target(table, target, known_as(target), options)
     table, task = labels.table, labels.task
     remarks += labels.notes
     groups = None
@@ -63,7 +63,7 @@ def dataset_of_table(
         at = resolve(options.groups, names, "groups")
         if at in (target, weight):
             raise Refusal(f"`groups` must be no column that has another role; got {called(names, at)}.")
-        groups = groups_of(table.column(at), called(names, at), options.groups_from)
+        groups = group_ids(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     known = target_values(labels.targets, len(task.classes), len(names))

@@ -94,7 +94,7 @@ class Labels(NamedTuple):
     fields: dict[str, Any]
 
 
-def labeled(
+def read_target(
     table: pa.Table, target: int, name: str, options: TableOptions, hint: str | None = None
 ) -> Labels:
     """The targets of a table, without the rows that have none; refused if they can't be used.
@@ -345,10 +345,10 @@ def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
     return weights
 
 
-def groups_of(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
+def group_ids(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
     """Group ids of the rows, from 0 in the order of first appearance.
 
-    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
+    >>> group_ids(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
     [0, 1, 0]
     """
     if column.null_count:

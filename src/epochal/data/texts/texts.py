@@ -21,14 +21,14 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import encoding_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.records import Damaged, SampleEncoder, built
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
 from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
-from epochal.data.tables.target import groups_of, labeled, weights_of
+from epochal.data.tables.target import group_ids, read_target, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
@@ -162,7 +162,7 @@ def load_texts(
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    labels = labeled(table, target_at, target_column, TableOptions(target, task))
+    labels = read_target(table, target_at, target_column, TableOptions(target, task))
     table = labels.table
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
@@ -223,7 +223,7 @@ def load_texts(
         recipe=Recipe.of("load_texts", TEXTS.options, source, arguments),
     )
     if by is not None:
-        values = groups_of(table.column(by), called(names, by), groups_from)
+        values = group_ids(table.column(by), called(names, by), groups_from)
         return with_groups(dataset, values, f"from {called(names, by)}")
     if groups is None or isinstance(groups, str | int):
         return dataset
@@ -333,8 +333,8 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
 
 TEXTS = DataSource(
     load=lambda source, arguments, progress: load_texts(source, **arguments),
-    options={**options_of(load_texts), "groups": ColumnReference},
+    options={**option_types(load_texts), "groups": ColumnReference},
     reader="load_texts",
     encoder=TextEncoder,
-    encode_new=new_texts,
+    transform=new_texts,
 )

@@ -18,7 +18,7 @@ import jax
 
 from epochal.common.text import counted
 from epochal.errors import ProcessLost, Refusal, first_line
-from epochal.training.executor.session import conditions, connect, differences
+from epochal.training.executor.session import connect, environment, environment_differences
 from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem
 
 START_SECONDS = 60.0
@@ -53,7 +53,7 @@ class Worker:
 
     def about(self) -> dict[str, str]:
         """Under which conditions it would train."""
-        return conditions()
+        return environment()
 
     def run(self, work: Any) -> Any:
         """The result of a task."""
@@ -98,7 +98,7 @@ class RayCluster(Executor):
     ) -> None:
         self._ray, self._leave = connect(address)
         self._address, self._pack, self._stopped, self._remedy = address, pack, stopped, remedy
-        self._here = conditions()
+        self._here = environment()
         self._unit = "CPU" if jax.default_backend() == "cpu" else "GPU"
         self._actor = self._ray.remote(concurrency_groups={"stop": 1})(Worker)
         self._members: list[_Member] = []
@@ -247,7 +247,7 @@ class RayCluster(Executor):
         """Take what a new worker says about itself."""
         why = ""
         if not isinstance(result, BaseException):
-            why = differences(self._here, result)
+            why = environment_differences(self._here, result)
         elif self._alive(member):
             why = f"epochal can't be run there ({_last_line(result)})"
         if why:

@@ -62,7 +62,7 @@ def _ray() -> Any:
             del os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
 
 
-def conditions() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""
     found = describe.conditions()
     python, _, _ = found["python"].rpartition(".")
@@ -79,10 +79,10 @@ def _code() -> str:
     return found.hexdigest()[:8]
 
 
-def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
+def environment_differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
     """What differs, in words; empty if nothing does.
 
-    >>> differences({"jax": "0.10.2", "numpy": "2.4"}, {"jax": "0.9.0", "numpy": "2.4"})
+    >>> environment_differences({"jax": "0.10.2", "numpy": "2.4"}, {"jax": "0.9.0", "numpy": "2.4"})
     'jax 0.9.0 there and 0.10.2 here'
     """
     return ", ".join(

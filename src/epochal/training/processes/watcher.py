@@ -54,10 +54,10 @@ class Watcher:
             self._client.key_value_set(f"name/{index}", self._name)
             found = self._client.blocking_key_value_get("jax", 60_000)
         except Exception as error:
-            say("failed", str(error))
+            send("failed", str(error))
             os._exit(1)
         self._joined.set()
-        say("joined", found)
+        send("joined", found)
         threading.Thread(target=self._count_the_living, daemon=True).start()
         self._hear()
 
@@ -86,7 +86,7 @@ class Watcher:
     def _hear(self) -> None:
         while True:
             with suppress(RuntimeError):  # no notice for a minute
-                say("lost", self._client.blocking_key_value_get("lost", 60_000))
+                send("lost", self._client.blocking_key_value_get("lost", 60_000))
                 return
 
     def _count_the_living(self) -> None:
@@ -103,7 +103,7 @@ class Watcher:
         return {int(key.rpartition("/")[2]) for key, _ in self._client.key_value_dir_get("ended/")}
 
 
-def say(what: str, words: str) -> None:
+def send(what: str, words: str) -> None:
     """Send a message to the training process."""
     print(what, words, flush=True)
 
