@@ -251,8 +251,9 @@ class Ranking(_Rows):
         import pyarrow as pa
 
         rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
-        groups = None if self.groups is None else pa.array(self.groups.tolist(), pa.string())
-        named = {} if groups is None else {self.group_column: groups}
+        named = (
+            {} if (own := self.groups) is None else {self.group_column: pa.array(own.tolist(), pa.string())}
+        )
         columns: dict[str, Any] = {**named, "place": self.places, "score": np.round(self.scores, 6)}
         if len(self.per_repeat) > 1:
             columns["sd of score"] = np.round(self.spread, 6)

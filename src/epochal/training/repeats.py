@@ -79,8 +79,7 @@ def cluster_for(
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `resources` close the cluster; `snapshots` are by repeat. A training that can't go there is
-    refused.
+    `resources` close the cluster; `snapshots` are by repeat. A training that can't go there is refused.
     """
     if address is None:
         return None

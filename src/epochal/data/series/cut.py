@@ -321,8 +321,7 @@ def _inputs(encoder: WindowEncoder, features: NDArray[np.float32], series: _Seri
 
 
 def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
-    names = encoder.table.names
-    notes = []
+    names, notes = encoder.table.names, list[str]()
     if encoder.time is not None:
         say, first, last = line.time_column.say, min(t[0] for t in line.times), max(t[-1] for t in line.times)
         every = ""
@@ -334,11 +333,8 @@ def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
             "`time=COLUMN` names another column."
         )
         notes += gap_notes(line, encoder.across_gaps)
-    if encoder.series_column is not None:
-        notes.append(
-            f"{called(names, encoder.series_column)} tells {len(line.names):,} series apart; "
-            "no window crosses."
-        )
+    if (series := encoder.series_column) is not None:
+        notes.append(f"{called(names, series)} tells {len(line.names):,} series apart; no window crosses.")
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
     further = shortlist(encoder.table.features[1:], 3, quote="")
     notes.append(

@@ -34,8 +34,7 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        offset: float64 `(n,)`; `offset + scale * target` is in the column's own units.
-        scale: float64 `(n,)`; multiplies as above, on the way back to the column's units.
+        offset, scale: float64 `(n,)`; `offset + scale * target` is in the column's own units.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         time_column: the kind of time.
         interval: the sampling interval, if regular.

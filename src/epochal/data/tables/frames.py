@@ -52,18 +52,15 @@ def table_of_frame(
         time: whether to use an index of times as a column.
     """
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
-        return normalize_types(_arrow_table(frame.collect()), drop=drop), (
-            "the lazy data frame was collected.",
-        )
+        table = normalize_types(_arrow_table(frame.collect()), drop=drop)
+        return table, ("the lazy data frame was collected.",)
     if not _is_pandas(frame):
         return normalize_types(_arrow_table(frame), drop=drop), ()
     levels = list(_levels_of_pandas(frame, index, time))
     named = [*_columns_of_pandas(frame), *levels]
     names = unique_names(name for name, _ in named)
     unused = set(drop(names))
-    columns: list[pa.Array] = []
-    notes: list[str] = []
-    problems: list[str] = []
+    columns, notes, problems = list[pa.Array](), list[str](), list[str]()
     for at, (_, one) in enumerate(named):
         try:
             column, note = (pa.nulls(len(frame)), "") if at in unused else _arrow_of_series(one)

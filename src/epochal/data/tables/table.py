@@ -141,10 +141,8 @@ def encoder_of(
     chosen = options.columns(names)
     _refuse_contradictions(names, target, chosen)
     drop = chosen.pop("drop")
-    columns: list[Column] = []
-    left_out: list[LeftOut] = []
-    notes: list[str] = []
-    problems: list[str] = []
+    columns, left_out = list[Column](), list[LeftOut]()
+    notes, problems = list[str](), list[str]()
     hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, known)
     for index, name in enumerate(names):
         if index in (target, weight):

@@ -17,20 +17,14 @@ from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
 from epochal.training.processes.watcher_client import ProcessInfo, WatcherClient
 
-HEARTBEAT_TIMEOUT = 30.0
-"""Seconds without a heartbeat after which a machine counts as lost, by default."""
-
-INITIALIZATION_TIMEOUT = 300.0
-"""Seconds to wait for all processes to join."""
-
 
 def init_distributed(
     coordinator: str | None = None,
     process_id: int | None = None,
     processes: int | None = None,
     *,
-    heartbeat_timeout: float = HEARTBEAT_TIMEOUT,
-    initialization_timeout: float = INITIALIZATION_TIMEOUT,
+    heartbeat_timeout: float = 30.0,
+    initialization_timeout: float = 300.0,
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Make this process one of a group, on this machine or others, that train together.
