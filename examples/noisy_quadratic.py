@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.choose.hyperbola import fit_hyperbola
 from epochal.choose.noise_measurement import block_sums
 from epochal.choose.noise_scale import NoiseScale
-from epochal.models import Variables, functions
+from epochal.models import Variables, model_from_functions
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def measured_noise_scale(moments: Floats, seed: int) -> NoiseScale:
     """The same from gradients of single samples, at one point θ that has these moments exactly."""
     deviation = jnp.asarray(np.sqrt(CURVATURE))
     curvature = jnp.asarray(CURVATURE)
-    quadratic = functions(
+    quadratic = model_from_functions(
         lambda key, sample: jnp.ones(DIMENSIONS),
         lambda theta, noise: (curvature * theta**2).sum() / 2 + noise @ theta,
     )

@@ -54,7 +54,7 @@ def reviews(count: int, seed: int) -> tuple[list[str], list[str]]:
 
 def main() -> None:
     """Print the accuracies of both networks, and what the second predicts for new sentences."""
-    data = ep.text(reviews(1500, seed=0))
+    data = ep.load_texts(reviews(1500, seed=0))
     print("\n".join(data.notes), "\n")
     for kind in ("mean", "gru"):
         run = ep.fit(

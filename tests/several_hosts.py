@@ -94,7 +94,7 @@ def handles_termination() -> bool:
 
 if __name__ == "__main__":
     address, index, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    ep.join(address, process_id=index, processes=count)
+    ep.init_distributed(address, process_id=index, processes=count)
     found: dict[str, Any] = {name: learned(name) for name in TRAININGS}
     found["handles_termination"] = handles_termination()
     found |= {"refused": refused(index), "lost": lost(index, count)}

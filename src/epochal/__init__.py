@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from epochal import report
-from epochal.common import hooks
+from epochal.common import late_bound
 from epochal.common.version import VERSION
 
 _NAMES = {
@@ -26,9 +26,9 @@ _NAMES = {
     "epochal.settings": "Settings",
     "epochal.plan": "Balanced BatchSchedule Blocks Buckets Groups "
     "Order Plan Replacement Stratified SampleUse Weighted",
-    "epochal.data": "Dataset load_data rank_pairs Task windows",
-    "epochal.data.texts.texts": "text",
-    "epochal.models": "functions metric MLP Model Pairwise Variables",
+    "epochal.data": "Dataset load_data load_rank_pairs Task load_windows",
+    "epochal.data.texts.texts": "load_texts",
+    "epochal.models": "metric MLP Model model_from_functions Pairwise Variables",
     "epochal.models.initial": "Initial",
     "epochal.models.augment": "Brightness Contrast Crop Flip Rotate Shift",
     "epochal.nn": "CNN GRU LSTM TextClassifier",
@@ -37,7 +37,7 @@ _NAMES = {
     "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience Productivity RisingStrips Target",
     "epochal.training.events": "Checkpointed Evaluated ClusterNote Progressed "
     "RepeatEnded Resumed RunEnded RunStarted Unsaved",
-    "epochal.training.processes.joining": "join",
+    "epochal.training.processes.distributed": "init_distributed",
     "epochal.training.loop": "Control",
     "epochal.training.resume": "resume",
     "epochal.training.train": "fit train",
@@ -57,7 +57,7 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 __version__ = VERSION
 
-hooks.HOOKS.update(
+late_bound.FUNCTIONS.update(
     {
         "comparison_text": "epochal.choose.sentences:text",
         "evaluate": "epochal.runs.evaluate:evaluate",
@@ -81,10 +81,10 @@ if TYPE_CHECKING:
         Dataset as Dataset,
         Task as Task,
         load as _load,
-        rank_pairs as rank_pairs,
-        windows as windows,
+        load_rank_pairs as load_rank_pairs,
+        load_windows as load_windows,
     )
-    from epochal.data.texts.texts import text as text
+    from epochal.data.texts.texts import load_texts as load_texts
     from epochal.engine.schedules import Schedule as Schedule
     from epochal.errors import (
         DataFailed as DataFailed,
@@ -97,8 +97,8 @@ if TYPE_CHECKING:
         Model as Model,
         Pairwise as Pairwise,
         Variables as Variables,
-        functions as functions,
         metric as metric,
+        model_from_functions as model_from_functions,
     )
     from epochal.models.augment import (
         Brightness as Brightness,
@@ -148,7 +148,7 @@ if TYPE_CHECKING:
         Unsaved as Unsaved,
     )
     from epochal.training.loop import Control as Control
-    from epochal.training.processes.joining import join as join
+    from epochal.training.processes.distributed import init_distributed as init_distributed
     from epochal.training.resume import resume as resume
     from epochal.training.train import fit as fit, train as train
 

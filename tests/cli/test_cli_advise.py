@@ -16,7 +16,7 @@ FIXED = ("--hidden", "4", "--batch-size", "35", "--learning-rate", "0.05", "--ep
 FIXED = (*FIXED, "--validation", "0.3")
 """An advice about the epochs alone, which takes a few trainings."""
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a process is taken for hung."""
 
 
@@ -215,10 +215,10 @@ def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):
         begin = time.monotonic()
         while not any(map(stored, tmp_path.glob("runs/*"))):
             assert running.poll() is None, running.stderr.read()
-            assert time.monotonic() - begin < PATIENCE
+            assert time.monotonic() - begin < TIMEOUT
             time.sleep(0.01)
         running.send_signal(signal.SIGTERM)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert running.returncode == 143, err
     (folder,) = (tmp_path / "runs").iterdir()
     kept = stored(folder)

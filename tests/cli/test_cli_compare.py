@@ -24,7 +24,7 @@ SIZES = ("--batch-size", "8,full")
 SLOW = ("compare", "example:iris", "--hidden", "4", "--epochs", "150", "--learning-rate", "0.05")
 """Trainings that take a while together, each of them none."""
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a process is taken for hung."""
 
 
@@ -181,10 +181,10 @@ def test_an_interrupted_comparison_goes_on_with_the_same_command(tmp_path):
         begin = time.monotonic()
         while not any(map(stored, tmp_path.glob("runs/*"))):
             assert running.poll() is None, running.stderr.read()
-            assert time.monotonic() - begin < PATIENCE
+            assert time.monotonic() - begin < TIMEOUT
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert running.returncode == 130
     (folder,) = (tmp_path / "runs").iterdir()
     kept = stored(folder)
@@ -203,7 +203,7 @@ def test_a_signal_before_the_first_training_leaves_nothing(tmp_path):
     with start("compare", "example:iris", "--hidden", "4", "-b", "8,full", cwd=tmp_path) as running:
         assert running.stdout.readline() == "Data\n"
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert (running.returncode, err) == (130, f"epochal: {NOTHING_KEPT}\n")
     assert list(tmp_path.iterdir()) == []
 

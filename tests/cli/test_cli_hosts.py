@@ -23,11 +23,11 @@ from processes import EPOCHAL
 import epochal as ep
 import several_hosts
 from epochal.training.resume import resuming
-from epochal.training.train import drained
+from epochal.training.train import run_to_end
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds after which a process is taken for hung."""
 
 FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -65,7 +65,7 @@ class Processes:
             one.kill()
             one.communicate()
 
-    def ends(self, seconds: float = PATIENCE) -> list[tuple[int, str, str]]:
+    def ends(self, seconds: float = TIMEOUT) -> list[tuple[int, str, str]]:
         """Status, standard output and standard error of each; all must end within so many seconds."""
         end, found = time.monotonic() + seconds, []
         for one in self.all:
@@ -76,7 +76,7 @@ class Processes:
 
 def wait_for_checkpoint(run: Path, beyond: int = 0) -> None:
     """Until there is one of more updates."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not any(path.name.isdigit() and int(path.name) > beyond for path in run.glob("checkpoints/*")):
         assert time.monotonic() < end, "no checkpoint"
         time.sleep(0.02)
@@ -92,7 +92,7 @@ def found() -> dict[str, Any]:
         subprocess.Popen([*command, str(index), "2"], env=environment(), **pipes) for index in range(2)
     ]
     try:
-        ended = [one.communicate(timeout=PATIENCE) for one in running]
+        ended = [one.communicate(timeout=TIMEOUT) for one in running]
     finally:
         for one in running:
             one.kill()
@@ -149,7 +149,7 @@ def ended_at_once(folder: Path) -> ep.Run:
     control.stop()
     events = resuming(folder, model="own:build", control=control)
     assert not isinstance(events, ep.Run)
-    return drained(events, control)
+    return run_to_end(events, control)
 
 
 def test_a_run_moves_from_four_processes_to_one_and_on_to_two(table, monkeypatch):

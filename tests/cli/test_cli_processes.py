@@ -14,7 +14,7 @@ from epochal.cli import interrupts
 from epochal.training.loop import Control
 
 ENDLESS = ("train", "example:iris", "--hidden", "4", "--epochs", "9_000_000", "--evaluate-every", "5000")
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a process is taken for hung."""
 
 
@@ -65,7 +65,7 @@ def test_a_signal_ends_training_with_what_it_has(number, tmp_path):
         wait_for(running, "updates/s")
         seconds = time.monotonic() - begin
         running.send_signal(number)
-        out, err = running.communicate(timeout=PATIENCE)
+        out, err = running.communicate(timeout=TIMEOUT)
     assert running.returncode == 128 + number, err
     assert err == "epochal: to go on: epochal resume run\n"
     assert seen[0] == "Data\n"
@@ -90,7 +90,7 @@ def test_a_second_signal_leaves_at_once(tmp_path):
         running.send_signal(signal.SIGINT)
         time.sleep(0.02)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=PATIENCE)
+        out, err = running.communicate(timeout=TIMEOUT)
     assert running.returncode == 130
     assert "Traceback" not in err
     if "Run     run" in out:  # it was done before the second one came
@@ -121,7 +121,7 @@ def test_a_signal_during_compilation_leaves_nothing(tmp_path):
     with start("train", "example:digits", *options, cwd=tmp_path) as running:
         wait_for(running, "1 repeat, seed 0")
         running.send_signal(signal.SIGTERM)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert running.returncode == 143
     assert err == f"epochal: {interrupts.NOTHING_KEPT}\n"
     assert left(tmp_path) == []
@@ -135,7 +135,7 @@ def test_a_signal_during_imports_is_one_sentence(seconds, tmp_path):
         wait_for(running, "ready")
         time.sleep(seconds)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert (running.returncode, err) == (130, f"epochal: {interrupts.NOTHING_KEPT}\n")
     assert left(tmp_path) == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from processes import process, start
-from test_cli_processes import ENDLESS, PATIENCE, wait_for
+from test_cli_processes import ENDLESS, TIMEOUT, wait_for
 
 import epochal as ep
 from conftest import SMALL
@@ -140,7 +140,7 @@ def test_data_may_be_elsewhere(call, copied):
 def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp_path, call):
     with start(*ENDLESS, "--checkpoint-every", "1s", "--out", "run", cwd=tmp_path) as running:
         wait_for(running, "epoch ")
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not list((tmp_path / "run" / "checkpoints").glob("[0-9]*")):
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -148,7 +148,7 @@ def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp
         running.send_signal(signal.SIGTERM)
         running.send_signal(signal.SIGINT)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=PATIENCE)
+        _, err = running.communicate(timeout=TIMEOUT)
     assert second.status == 2
     assert f"process {running.pid}" in second.err
     assert running.returncode in (130, 143)

@@ -19,9 +19,9 @@ from epochal.data.recipe import Recipe
 from epochal.data.registry import recipe_from_dict
 from epochal.settings import Settings
 from epochal.training.differences import differences
-from epochal.training.identity import identity
 from epochal.training.prepare import prepare
 from epochal.training.request import ask_again, changed_conditions, conditions_of, document, with_epochs
+from epochal.training.resume_fingerprint import resume_fingerprint
 
 OPTIONS: dict[str, Any] = {
     "batch_size": {0: 4, 3: 8},
@@ -102,7 +102,7 @@ def test_whatever_stands_in_a_request_it_is_read_or_refused(
         model, samples, asked = ask_again(hostile)
         if asked.repeats <= 9:
             prepared = prepare(model, samples, asked)
-            differences(written["identity"], identity(prepared))
+            differences(written["fingerprint"], resume_fingerprint(prepared))
     except ep.Refusal as refusal:
         refused = str(refusal)
     assert refused.isprintable()
@@ -112,7 +112,7 @@ def test_whatever_stands_in_a_request_it_is_read_or_refused(
 @given(st.data())
 def test_any_change_of_an_identity_is_told(written: dict[str, Any], data: st.DataObject) -> None:
     """And what a damaged one says does no harm."""
-    then = written["identity"]
+    then = written["fingerprint"]
     at = data.draw(st.sampled_from(list(places(then))))
     new = changed(then, at, data.draw(junk))
     found = differences(new, then)
@@ -138,19 +138,27 @@ def test_a_request_names_nothing_that_is_imported(
     model, samples, asked = ask_again(hostile, model="strangers_module:build")
     again = document(prepare(model, samples, asked))
     assert again["model"] == hostile["model"]
-    assert differences(again["identity"], identity(prepare(*ask_again(again, model=model)))) == []
+    assert (
+        differences(again["fingerprint"], resume_fingerprint(prepare(*ask_again(again, model=model)))) == []
+    )
 
 
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
         ({"reader": "eval", "source": "/x", "options": {}}, "unknown reader of data"),
-        ({"reader": "load", "source": "x.csv", "options": {}}, "must be an absolute path"),
-        ({"reader": "load", "source": "/x", "options": {"hook": "os"}}, 'unknown option of load "hook"'),
-        ({"reader": "load", "source": "/x", "options": {"target": {}}}, "the option target of load"),
-        ({"reader": "load", "source": "/x"}, "a reader, a source and options"),
-        ({"reader": "load", "source": "/dev/zero", "options": {}}, "nothing is there"),
-        ({"reader": "load", "source": "/x\0", "options": {}}, "absolute path"),
+        ({"reader": "load_data", "source": "x.csv", "options": {}}, "must be an absolute path"),
+        (
+            {"reader": "load_data", "source": "/x", "options": {"hook": "os"}},
+            'unknown option of load_data "hook"',
+        ),
+        (
+            {"reader": "load_data", "source": "/x", "options": {"target": {}}},
+            "the option target of load_data",
+        ),
+        ({"reader": "load_data", "source": "/x"}, "a reader, a source and options"),
+        ({"reader": "load_data", "source": "/dev/zero", "options": {}}, "nothing is there"),
+        ({"reader": "load_data", "source": "/x\0", "options": {}}, "absolute path"),
         ({"reader": [], "source": "/x", "options": {}}, "unknown reader"),
     ],
 )
@@ -167,13 +175,13 @@ def test_other_data_another_model_or_another_format_is_told_apart(
 ) -> None:
     """In words that people know, one clause for each thing that is not as it was."""
     text, options = table.read_text(), {**OPTIONS, "order": "shuffle"}
-    then = identity(prepare(ep.MLP(4), table, Settings(**options)))
+    then = resume_fingerprint(prepare(ep.MLP(4), table, Settings(**options)))
 
     def now(model: Any = None, content: str = text, **other: Any) -> list[str]:
         path = tmp_path / "changed.csv"
         path.write_text(content)
         return differences(
-            then, identity(prepare(model or ep.MLP(4), path, Settings(**{**options, **other})))
+            then, resume_fingerprint(prepare(model or ep.MLP(4), path, Settings(**{**options, **other})))
         )
 
     assert now() == []
@@ -255,7 +263,7 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
     values[1, 0] = -7
     np.save(path, values)
     second = prepare(*ask_again(written))
-    assert differences(written["identity"], identity(second)) == []
+    assert differences(written["fingerprint"], resume_fingerprint(second)) == []
     now = conditions_of(second)
     (since,) = changed_conditions(written["conditions"], now)
     assert "was written since" in since
@@ -270,7 +278,7 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
 def test_arrays_and_frames_have_no_recipe(table: Path) -> None:
     """Nor has a source that no words can say; a path is made absolute."""
     assert ep.load_data(([[1.0], [2.0], [3.0]], [0, 1, 0])).recipe is None
-    assert Recipe.of("load", {"target": str | int}, table, {"target": object()}) is None
+    assert Recipe.of("load_data", {"target": str | int}, table, {"target": object()}) is None
     found = ep.load_data(table, drop=("x",)).recipe
     assert found is not None
     assert Path(found.source).is_absolute()

@@ -417,8 +417,8 @@ LIES = {
     "updates in words": lambda document: document.update(updates="30"),
     "updates that are true": lambda document: document.update(updates=True),
     "a later format": lambda document: document.update(format=2),
-    "another identity": lambda document: document.update(identity={"seed": 2}),
-    "no identity": lambda document: document.update(identity=None),
+    "another identity": lambda document: document.update(fingerprint={"seed": 2}),
+    "no identity": lambda document: document.update(fingerprint=None),
     "a value in words": lambda document: document.update(value="low"),
 }
 

@@ -12,11 +12,11 @@ import pytest
 import epochal as ep
 from epochal.choose.noise_measurement import block_sums, check_separable, over_training
 from epochal.errors import Refusal
-from epochal.models import LOSSES, as_model, functions
+from epochal.models import LOSSES, as_model, model_from_functions
 from helpers import need
 
 LOG_LOSS = LOSSES["log_loss"].function
-LINE = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+LINE = model_from_functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
 
 
 class Counting:
@@ -37,7 +37,9 @@ class Constant(Counting):
 
 
 def test_models_without_gradients_of_single_samples_are_refused():
-    centered = functions(lambda key, sample: jnp.ones(sample.shape), lambda w, x: (x - x.mean(axis=0)) @ w)
+    centered = model_from_functions(
+        lambda key, sample: jnp.ones(sample.shape), lambda w, x: (x - x.mean(axis=0)) @ w
+    )
     for model, why in [
         (ep.MLP(8, batch_norm=True), "depends on the other samples"),
         (centered, "depends on the other samples"),

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.json
 import pytest
 
-from epochal.data import Encoder, encode_new, fit_scaling, load, read_table, write_example
+from epochal.data import TableEncoder, fit_scaling, load, read_table, transform, write_example
 from epochal.data.source import TrainingContext
 from epochal.errors import Refusal
 
@@ -260,21 +260,21 @@ def test_new_data_that_does_not_fit_is_refused(name, known):
     changes, words = BAD_NEW[name]
     frame = pd.DataFrame({key: value for key, value in {**NEW, **changes}.items() if value is not None})
     with refused(*words):
-        encode_new(known.encoder, frame)
+        transform(known.encoder, frame)
 
 
 def test_new_data_without_rows_or_of_another_width_is_refused(known, tmp_path):
     with refused("at least 1 row", "got 0"):
-        encode_new(known.encoder, pd.DataFrame(NEW).head(0))
+        transform(known.encoder, pd.DataFrame(NEW).head(0))
     with refused("5 columns, or 4 without the target", "got 2"):
-        encode_new(Encoder.from_dict({**known.encoder.to_dict(), "header": False}), np.ones((3, 2)))
+        transform(TableEncoder.from_dict({**known.encoder.to_dict(), "header": False}), np.ones((3, 2)))
     with refused("shape (2,)", "(4,)"):
-        encode_new(None, np.ones((4, 4)), TrainingContext(shape=(2,)))
+        transform(None, np.ones((4, 4)), TrainingContext(shape=(2,)))
 
 
 def test_missing_values_in_new_rows_stay_missing(known):
     frame = pd.DataFrame({**NEW, "size": [None, 0.5]})
-    assert np.isnan(encode_new(known.encoder, frame).inputs[0, known.features.index("size")])
+    assert np.isnan(transform(known.encoder, frame).inputs[0, known.features.index("size")])
 
 
 def test_nothing_to_fit_on_is_refused():

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a process is taken for hung."""
 
 
@@ -23,7 +23,7 @@ def interrupted(command, folder, signals=2, sleep_at=1):
     command = [sys.executable, *command]
     with subprocess.Popen(command, cwd=folder, env=surroundings, stdout=-1, stderr=-1, text=True) as running:
         try:
-            until = time.monotonic() + 2 * PATIENCE
+            until = time.monotonic() + 2 * TIMEOUT
             while not (folder / "asleep").exists():
                 assert running.poll() is None, running.communicate()
                 assert time.monotonic() < until
@@ -32,7 +32,7 @@ def interrupted(command, folder, signals=2, sleep_at=1):
                 time.sleep(0.5)
                 assert running.poll() is None, f"ended after {sent} signals"
                 running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=PATIENCE)
+            out, err = running.communicate(timeout=TIMEOUT)
         finally:
             running.kill()
     return running.returncode, out, err

@@ -24,7 +24,7 @@ import epochal as ep
 from epochal.applications.word_vectors import WordVectors
 from epochal.choose.store import Store
 from epochal.data import encoder_from_dict, load
-from epochal.data.files import survey, tidy as tidy_module
+from epochal.data.files import column_types, text_scan
 from epochal.data.files.npy import read_array
 from epochal.errors import Refusal
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints
@@ -116,7 +116,7 @@ def test_a_packed_table_that_is_damaged_is_refused(tmp_path):
 
 
 def test_a_short_file_that_unfolds_to_very_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(survey, "_UNFOLDED_BYTES", 1 << 19)
+    monkeypatch.setattr(text_scan, "_UNFOLDED_BYTES", 1 << 19)
     path = tmp_path / "x.csv.gz"
     path.write_bytes(gzip.compress(b"1,2\n" * (1 << 18)))
     refused(lambda: load(path), "unfolds to more than 200 times its size")
@@ -134,8 +134,11 @@ def test_a_table_in_words_has_not_very_many_columns(tmp_path, columns):
 
 
 def test_a_table_has_columns_that_can_be_looked_at(monkeypatch):
-    monkeypatch.setattr(tidy_module, "MOST_COLUMNS", 3)
-    refused(lambda: tidy_module.tidy(pa.table({name: [1] for name in "abcd"})), "at most 3 columns; got 4")
+    monkeypatch.setattr(column_types, "MOST_COLUMNS", 3)
+    refused(
+        lambda: column_types.normalize_types(pa.table({name: [1] for name in "abcd"})),
+        "at most 3 columns; got 4",
+    )
 
 
 def test_a_short_table_of_very_long_texts_is_refused(tmp_path, little_memory):

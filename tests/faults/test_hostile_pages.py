@@ -17,7 +17,7 @@ import pytest
 
 import choice_fixtures as made
 from epochal.curves import judge, summarize
-from epochal.data import Clock, Task
+from epochal.data import Task, TimeColumn
 from epochal.plan import Plan
 from epochal.report.advice_page import advice_page
 from epochal.report.comparison_page import comparison_page
@@ -85,7 +85,9 @@ next(Object.keys(pages));
 def history():
     series = np.repeat([0, 1], 20)
     row, time = np.arange(1, 41), np.tile(np.arange(20.0), 2)
-    return Observed((HOSTILE, f"{HOSTILE}2"), HOSTILE, Clock("number", HOSTILE), series, row, time, time + 1)
+    return Observed(
+        (HOSTILE, f"{HOSTILE}2"), HOSTILE, TimeColumn("number", HOSTILE), series, row, time, time + 1
+    )
 
 
 def hostile_run(task, scores, repeats, **more):

@@ -1,4 +1,4 @@
-"""Faults of processes that train together: half-given places, doubles, deaths, silence.
+"""Faults of processes that train together: half-given addresses, doubles, deaths, silence.
 
 Here they are threads of one process, each with a real watcher; tests/cli/test_cli_hosts.py has real ones.
 """
@@ -17,8 +17,9 @@ import pytest
 from jaxlib import _jax
 
 from epochal.errors import ProcessLost, Refusal, SaveFailed
-from epochal.training.processes import Place, ProcessGroup, join, joining, place_of, watch
-from epochal.training.processes.watch import WatcherClient
+from epochal.training.processes import ProcessGroup, distributed, init_distributed, watcher_client
+from epochal.training.processes.distributed import process_info
+from epochal.training.processes.watcher_client import ProcessInfo, WatcherClient
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +28,9 @@ pytestmark = pytest.mark.slow
 def ended(monkeypatch):
     """A process that waits in vain would be ended; here that is only noted."""
     statuses = []
-    monkeypatch.setattr(watch, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(watch, "PORT_SECONDS", 0.3)
-    monkeypatch.setattr(watch.os, "_exit", statuses.append)
+    monkeypatch.setattr(watcher_client, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(watcher_client, "PORT_SECONDS", 0.3)
+    monkeypatch.setattr(watcher_client.os, "_exit", statuses.append)
     return statuses
 
 
@@ -53,10 +54,12 @@ def watched(port):
     """Start the watchers of some places among `count` side by side; what each gives or raises, in order."""
     found = []
 
-    def start(*places, silence=60, patience=60):
+    def start(*places, heartbeat_timeout=60, timeout=60):
         def tried(place):
             try:
-                found.append(WatcherClient(Place(f"127.0.0.1:{port}", *place), silence, patience))
+                found.append(
+                    WatcherClient(ProcessInfo(f"127.0.0.1:{port}", *place), heartbeat_timeout, timeout)
+                )
                 return found[-1]
             except Refusal as refusal:
                 return refusal
@@ -79,8 +82,8 @@ def started(watched):
     """Start `count` processes; each is seen through `ProcessGroup`."""
     stores = []
 
-    def start(count, silence=60):
-        watches = watched(*((index, count) for index in range(count)), silence=silence)
+    def start(count, heartbeat_timeout=60):
+        watches = watched(*((index, count) for index in range(count)), heartbeat_timeout=heartbeat_timeout)
         address = f"127.0.0.1:{free_port()}"
         stores.append(_jax.get_distributed_runtime_service(address, count, recoverable=True))
         clients = [_jax.get_distributed_runtime_client(address, index) for index in range(count)]
@@ -137,7 +140,7 @@ def each(processes, work):
 )
 def test_a_place_that_is_none_is_refused(given, sentence):
     with pytest.raises(Refusal, match=sentence):
-        place_of(*given)
+        process_info(*given)
 
 
 def test_nothing_detected_is_refused_with_the_remedy(monkeypatch):
@@ -146,18 +149,18 @@ def test_nothing_detected_is_refused_with_the_remedy(monkeypatch):
             monkeypatch.delenv(name)
     names = {"coordinator": "--coordinator", "process_id": "--process-id", "processes": "--processes"}
     with pytest.raises(Refusal, match=r"no Slurm, Open MPI.*give --coordinator, --process-id and"):
-        place_of(None, None, None, names)
+        process_info(None, None, None, names)
 
 
 def test_slurm_is_detected(monkeypatch):
     told = {"JOB_ID": "4096", "STEP_NODELIST": "node[001-004]", "NTASKS": "4", "PROCID": "3", "LOCALID": "1"}
     for name, value in told.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    assert place_of(None, None, None) == Place("node001:61440", 3, 4, (1,))
+    assert process_info(None, None, None) == ProcessInfo("node001:61440", 3, 4, (1,))
 
 
 def test_one_process_is_no_different():
-    join("10.0.0.1:1", 0, 1)
+    init_distributed("10.0.0.1:1", 0, 1)
 
 
 # Joining ---------------------------------------------------------------------------------------------------
@@ -171,32 +174,34 @@ def test_an_address_that_cannot_be_listened_at_is_refused(watched, port):
 
 
 def test_a_process_0_that_does_not_come_is_refused(watched, port):
-    (refusal,) = watched((1, 2), patience=1)
+    (refusal,) = watched((1, 2), timeout=1)
     assert f"process 0 must listen at 127.0.0.1:{port} within 1 s" in str(refusal)
 
 
 def test_a_process_that_does_not_come_is_named_to_all_others(watched):
     sentence = "all 3 processes must join within 10 s; missing: 1. Start"
-    assert [str(one)[: len(sentence)] for one in watched((0, 3), (2, 3), patience=10)] == [sentence] * 2
+    assert [str(one)[: len(sentence)] for one in watched((0, 3), (2, 3), timeout=10)] == [sentence] * 2
 
 
 def test_a_process_that_is_interrupted_while_others_are_missing_leaves_nothing_behind(port):
-    code = f"from epochal.training.processes import join; join('127.0.0.1:{port}', 0, 2)"
+    code = (
+        f"from epochal.training.processes import init_distributed; init_distributed('127.0.0.1:{port}', 0, 2)"
+    )
     waiting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     while not listening(port):
         time.sleep(0.1)
     waiting.kill()
     waiting.wait()
-    watch._check_port(Place(f"127.0.0.1:{port}", 0, 2))
+    watcher_client._check_port(ProcessInfo(f"127.0.0.1:{port}", 0, 2))
 
 
 def test_a_process_with_a_number_that_there_is_not_is_refused(watched):
-    _, refusal = watched((0, 2), (2, 3), patience=10)
+    _, refusal = watched((0, 2), (2, 3), timeout=10)
     assert str(refusal) == "all processes must have the same number of processes; process 0 does not have 3."
 
 
 def test_a_process_with_the_number_of_another_one_is_refused(watched):
-    refusals = [str(one) for one in watched((0, 3), (1, 3), (1, 3), patience=10)]
+    refusals = [str(one) for one in watched((0, 3), (1, 3), (1, 3), timeout=10)]
     assert refusals.count("each process must have a number of its own; another one has 1, too.") == 1
     assert sum("missing: 2" in one for one in refusals) == 2
 
@@ -216,7 +221,7 @@ def test_a_process_that_does_not_fit_is_refused(started, other, sentence):
 
     def work(process):
         wish = {**mine, **other} if process.index else mine
-        return process.decide("joining", wish, joining._check_alike)
+        return process.decide("joining", wish, distributed._check_alike)
 
     assert [str(one) for one in each(started(2), work)] == [sentence] * 2
 
@@ -333,7 +338,7 @@ def test_a_death_is_heard_of_at_once_by_all_others(started, dead):
 
 @pytest.mark.parametrize(("silent", "why"), [(0, "its coordination service does not"), (1, "no heartbeat")])
 def test_one_that_is_silent_is_taken_for_gone(started, silent, why):
-    processes = started(2, silence=4)
+    processes = started(2, heartbeat_timeout=4)
     processes[silent]._watch.process.send_signal(signal.SIGSTOP)  # as if its machine had lost power
     begin = time.monotonic()
     with pytest.raises(ProcessLost, match=f"process {silent} of 2 .* is gone: {why}"):
@@ -342,7 +347,7 @@ def test_one_that_is_silent_is_taken_for_gone(started, silent, why):
 
 
 def test_an_error_in_a_sum_of_all_waits_for_the_heartbeat_that_is_missed(started):
-    processes = started(2, silence=4)
+    processes = started(2, heartbeat_timeout=4)
     processes[1]._watch.process.kill()
     cause = processes[0].cause(RuntimeError("Gloo all-reduce failed: Connection reset by peer"))
     assert re.match(r"process 1 of 2 \(.*\) is gone: no heartbeat for 4 s\.", str(cause))
@@ -351,7 +356,7 @@ def test_an_error_in_a_sum_of_all_waits_for_the_heartbeat_that_is_missed(started
 
 
 def test_processes_that_do_nothing_together_for_long_are_not_taken_for_gone(started):
-    processes = started(2, silence=3)
+    processes = started(2, heartbeat_timeout=3)
     time.sleep(6)
     assert each(processes, lambda one: one.decide("call", 1, sum)) == [2, 2]
 
@@ -392,8 +397,9 @@ def test_at_the_end_all_mind_whether_process_0_has_written(started):
 
 def test_joining_needs_no_jax_where_it_is_refused():
     code = (
-        "import sys; from epochal.training.processes import join; from epochal.errors import Refusal\n"
-        "try: join('a:1')\nexcept Refusal as error: print(error)\nassert 'jax' not in sys.modules"
+        "import sys; from epochal.errors import Refusal\n"
+        "from epochal.training.processes import init_distributed\n"
+        "try: init_distributed('a:1')\nexcept Refusal as error: print(error)\nassert 'jax' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "belong together; process_id and processes are missing" in done.stdout

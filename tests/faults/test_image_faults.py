@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import epochal as ep
-from epochal.data import encode_new
+from epochal.data import transform
 
 
 def draw(path: Path, size: tuple[int, int] = (6, 5), mode: str = "L", level: int = 90) -> Path:
@@ -196,9 +196,9 @@ def test_new_images_of_another_size_are_refused_unless_they_are_resized(folder: 
     with pytest.raises(
         ep.Refusal, match=r"new images must have 6×5 as the training images had; large\.png has 12×12"
     ):
-        encode_new(encoder, other)
+        transform(encoder, other)
     resized = ep.load_data(folder, resize=(6, 5)).encoder
-    assert encode_new(resized, other).inputs.shape == (1, 6, 5, 1)
+    assert transform(resized, other).inputs.shape == (1, 6, 5, 1)
 
 
 def test_nothing_is_warned_of_and_filters_are_as_before(folder: Path):
@@ -219,7 +219,7 @@ def test_nothing_is_warned_of_and_filters_are_as_before(folder: Path):
 )
 def test_arrays_that_are_no_bytes_are_refused_where_bytes_were_trained_on(folder: Path, new: Any, words: str):
     with pytest.raises(ep.Refusal) as refused:
-        encode_new(ep.load_data(folder).encoder, new)
+        transform(ep.load_data(folder).encoder, new)
     assert words in str(refused.value)
 
 

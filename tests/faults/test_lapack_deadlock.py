@@ -13,7 +13,7 @@ from epochal.engine.lapack_deadlock import MENDED, factorizations
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 240.0
+TIMEOUT = 240.0
 """Seconds after which a process is taken for hung."""
 
 TRAININGS = """
@@ -53,7 +53,7 @@ def test_recurrent_networks_start_on_few_threads_and_other_factorizations_are_re
         env={**os.environ, **flags, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stderr
     updates, repeats, *refused = json.loads(done.stdout)

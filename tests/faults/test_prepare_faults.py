@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.data import encode_new, load
+from epochal.data import load, transform
 from epochal.data.source import TrainingContext
 from epochal.engine.schedules import Schedule
 from epochal.settings import Settings
@@ -80,11 +80,11 @@ def test_missing_values_in_new_rows_are_refused_where_nothing_fills_them():
     known = load((X, Y))
     about = TrainingContext(known.task, known.shape)
     with pytest.raises(ep.Refusal, match=r"NaN.*standardizes.*row 5\."):
-        encode_new(None, HOLES, about, finite=True)
-    assert np.isnan(encode_new(None, HOLES, about).inputs[4, 1])
+        transform(None, HOLES, about, finite=True)
+    assert np.isnan(transform(None, HOLES, about).inputs[4, 1])
     table = load((pd.DataFrame(X), Y))
     with pytest.raises(ep.Refusal, match=r"row 5\."):
-        encode_new(table.encoder, pd.DataFrame(HOLES), finite=True)
+        transform(table.encoder, pd.DataFrame(HOLES), finite=True)
     refused((pd.DataFrame(X), Y), "test: ", "row 5", standardize=False, test=(pd.DataFrame(HOLES), Y))
     refused((X, Y), "test: ", "row 5", standardize=False, test=(HOLES, Y))
 

@@ -91,10 +91,10 @@ def seen(monkeypatch):
     begin, packed, add = RayCluster._begin, remote.packed, Store.add
     monkeypatch.setattr(RayCluster, "_begin", lambda self: (joined.append(self), begin(self)))
 
-    def packing(jobs, share):
+    def packing(jobs, put):
         assert not {job.key for job in jobs} & {*kept}, "what is finished is not done again"
         sent.extend(job.key for job in jobs)
-        return packed(jobs, share)
+        return packed(jobs, put)
 
     monkeypatch.setattr(remote, "packed", packing)
     monkeypatch.setattr(Store, "add", lambda self, key, trial: (kept.append(key), add(self, key, trial)))
@@ -142,8 +142,8 @@ def tell(pids, number):
 
 
 def test_other_versions_are_refused(nodes, monkeypatch):
-    mine = cluster_module.conditions()
-    monkeypatch.setattr(cluster_module, "conditions", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
+    mine = cluster_module.environment()
+    monkeypatch.setattr(cluster_module, "environment", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
     words = f"epochal {ep.__version__} there and 0.0.1 here, jax {mine['jax']} there and 0.9.0 here"
     with pytest.raises(Refusal, match=f"must train as this machine does; 127.0.0.*{words}"):
         compare(NET, "example:iris", ray=nodes[0].address, **OPTIONS)
@@ -236,9 +236,9 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     events, going_on = [], resuming(folder, ray=cluster.address)
     pack = joined[-1]._pack
 
-    def packing(stack, share):
-        sent.setdefault(stack[0], pack(stack, share)[1])
-        return pack(stack, share)
+    def packing(stack, put):
+        sent.setdefault(stack[0], pack(stack, put)[1])
+        return pack(stack, put)
 
     joined[-1]._pack = packing
     for event in going_on:

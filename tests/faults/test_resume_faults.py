@@ -143,7 +143,7 @@ def test_who_leaves_at_once_waits_for_no_stack(monkeypatch, tmp_path):
     events = [ep.train(MODEL, DATA, out=ep.SaveOptions(tmp_path / "run", "1updates"), **OPTIONS)]
     assert any(isinstance(event, ep.Checkpointed) for event in events[0])
     assert inside.wait(60)
-    events[0].abandon()
+    events[0].close_without_waiting()
     leaving = threading.Thread(target=events.clear, daemon=True)
     leaving.start()
     leaving.join(10)

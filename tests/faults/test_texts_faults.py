@@ -17,7 +17,7 @@ TEXTS, LABELS = ["a good film", "a bad film", "dull"] * 4, ["yes", "no", "no"] *
 
 def refused(words, source, **options):
     with pytest.raises(ep.Refusal, match=words) as caught:
-        ep.text(source, **options)
+        ep.load_texts(source, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -43,7 +43,7 @@ def test_empty_texts(tmp_path):
     refused("must hold texts; all 12 are empty", (["", " "] * 6, LABELS))
     file = table(tmp_path, *(f"{number},,{'ab'[number % 2]}" for number in range(9)))
     refused("must hold texts; all 9 are empty", file, text="words")
-    data = ep.text((["", *TEXTS[1:]], LABELS))
+    data = ep.load_texts((["", *TEXTS[1:]], LABELS))
     assert any("1 texts are empty" in note for note in data.raw_notes) and not data.inputs[0].any()
 
 
@@ -58,7 +58,7 @@ def test_targets_and_options(tmp_path):
 
 
 def test_a_model_that_reads_no_tokens_is_refused():
-    data = ep.text((TEXTS, LABELS))
+    data = ep.load_texts((TEXTS, LABELS))
     with pytest.raises(ep.Refusal, match="standardize must be False for tokens"):
         ep.fit(ep.TextClassifier(4, 4), data, standardize=True)
     with pytest.raises(ep.Refusal, match=r"validation: new texts must be a path, .*; got dict"):
@@ -76,11 +76,11 @@ def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.delitem(__import__("sys").modules, "tokenizers")
     with pytest.raises(ep.Refusal, match=r'needs tokenizers: pip install "epochal\[text\]"'):
-        ep.text((TEXTS, LABELS))
+        ep.load_texts((TEXTS, LABELS))
 
 
 def test_a_tokenizer_that_was_tampered_with_is_refused(tmp_path):
-    data = ep.text((TEXTS, LABELS))
+    data = ep.load_texts((TEXTS, LABELS))
     run = ep.fit(ep.TextClassifier(2, 2), data, epochs=1, batch_size=4, metrics=())
     folder = run.save(tmp_path / "run")
     document = read_json(folder / "run.json")

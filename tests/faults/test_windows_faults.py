@@ -80,7 +80,7 @@ REFUSED = [
 @pytest.mark.parametrize(("options", "changes", "said"), REFUSED, ids=range(len(REFUSED)))
 def test_a_table_that_makes_no_windows_is_refused_in_a_sentence(options, changes, said):
     with pytest.raises(ep.Refusal) as refused:
-        ep.windows(table(**changes), **options)
+        ep.load_windows(table(**changes), **options)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -89,32 +89,32 @@ def test_a_time_that_is_no_date_is_refused():
     with pytest.raises(
         ep.Refusal, match=r'column 1 \("month"\) is the time and must hold dates.*got "spring"'
     ):
-        ep.windows(pa.table({"month": ["spring", "summer"] * 30, "sold": SOLD}), time="month")
+        ep.load_windows(pa.table({"month": ["spring", "summer"] * 30, "sold": SOLD}), time="month")
 
 
 def test_targets_beside_the_numbers_are_refused():
     with pytest.raises(ep.Refusal, match="windows make their own targets"):
-        ep.windows((SOLD[:, None], SOLD))
+        ep.load_windows((SOLD[:, None], SOLD))
 
 
 def test_a_series_that_is_too_short_is_named_and_left_out():
     shops = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
-    data = ep.windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=10)
+    data = ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=10)
     assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.raw_notes
     assert data.timeline.names == ("a", "c")
     assert data.samples == 30 + 5
     with pytest.raises(ep.Refusal, match=r"a series of data frame must have at least 42 rows .* got 40"):
-        ep.windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=41)
+        ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=41)
 
 
 def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     months = [*MONTHS[:10], *MONTHS[12:]]
-    data = ep.windows(pa.table({"month": months, "sold": SOLD[:58]}), lags=3)
+    data = ep.load_windows(pa.table({"month": months, "sold": SOLD[:58]}), lags=3)
     assert any(
         "1 gap in time, between 1990-10 and 1991-01 (row 11): no window crosses it; `across_gaps=True`" in n
         for n in data.raw_notes
     )
-    filled = ep.windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
+    filled = ep.load_windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
     assert filled.timeline.values[0][8:12].tolist() == [SOLD[8], SOLD[8], SOLD[8], SOLD[11]]
 
 
@@ -130,14 +130,14 @@ def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     ],
 )
 def test_a_split_that_cannot_be_is_refused_before_training(options, said):
-    data = ep.windows(table())
+    data = ep.load_windows(table())
     with pytest.raises(ep.Refusal) as refused:
         ep.fit(ep.MLP(2), data, epochs=1, **options)
     assert said in str(refused.value)
 
 
 def test_a_random_split_of_windows_is_told_to_be_too_good():
-    run = ep.fit(ep.MLP(2), ep.windows(table()), epochs=1, split="random")
+    run = ep.fit(ep.MLP(2), ep.load_windows(table()), epochs=1, split="random")
     assert any("figures are too good" in note for note in run.data["notes"])
 
 
@@ -149,7 +149,7 @@ def test_what_was_no_series_has_no_forecasts_to_draw():
 
 
 def test_new_rows_are_held_to_the_same():
-    run = ep.fit(ep.MLP(2), ep.windows(table()), epochs=1, batch_size=8)
+    run = ep.fit(ep.MLP(2), ep.load_windows(table()), epochs=1, batch_size=8)
     with pytest.raises(ep.Refusal, match=r'it lacks "month"\. Add it: a series is predicted from all'):
         run.predict(pa.table({"sold": SOLD}))
     with pytest.raises(ep.Refusal, match="must have at least 12 rows for a window of 12; got 5"):
@@ -157,4 +157,4 @@ def test_new_rows_are_held_to_the_same():
     with pytest.raises(ep.Refusal, match="step must be between 1 and 1"):
         run.plot_forecast(step=2)
     last = run.predict(table().slice(48, 12))
-    assert (len(last), last.places["month"]) == (1, ["1995-01"])
+    assert (len(last), last.coordinates["month"]) == (1, ["1995-01"])

@@ -20,10 +20,10 @@ from epochal.applications.word_vectors import WordVectors
 from epochal.choose.store import Store
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
-from epochal.data import encode_new, encoder_from_dict, load, windows
-from epochal.data.rankings.ranking import rank_pairs
+from epochal.data import encoder_from_dict, load, load_windows, transform
+from epochal.data.rankings.ranking import load_rank_pairs
 from epochal.data.registry import read_again, recipe_from_dict
-from epochal.data.texts.texts import text
+from epochal.data.texts.texts import load_texts
 from epochal.models import Variables, shapes_of
 from epochal.models.initial import Initial, initial_variables
 from epochal.settings import Settings
@@ -304,9 +304,9 @@ def _encoders(folder: Path) -> list[tuple[dict[str, Any], Path]]:
     found = []
     readers = {
         "table": (TABLE, load),
-        "windows": (SERIES, lambda path: windows(path, lags=4, series="store")),
-        "texts": (TEXTS, lambda path: text(path, text="review")),
-        "pairs": (RACES, lambda path: rank_pairs(path, by="race")),
+        "windows": (SERIES, lambda path: load_windows(path, lags=4, series="store")),
+        "texts": (TEXTS, lambda path: load_texts(path, text="review")),
+        "pairs": (RACES, lambda path: load_rank_pairs(path, by="race")),
     }
     for name, (content, read) in readers.items():
         path = folder / f"{name}.csv"
@@ -322,7 +322,7 @@ def _bad_encoder(random: Random, good: Any, work: Path) -> Case:
 
     def read() -> Any:
         encoder = encoder_from_dict(value)
-        return summary(encode_new(encoder, path))
+        return summary(transform(encoder, path))
 
     return Case(read)
 

@@ -19,9 +19,9 @@ from safetensors.numpy import load as load_tensors
 
 import epochal as ep
 from epochal.cli.main import main
-from epochal.data import windows
-from epochal.data.rankings.ranking import rank_pairs
-from epochal.data.texts.texts import text
+from epochal.data import load_windows
+from epochal.data.rankings.ranking import load_rank_pairs
+from epochal.data.texts.texts import load_texts
 from epochal.runs import disk, load_record, save
 from epochal.runs.checkpoints import CheckpointFile, Checkpoints
 from epochal.runs.checksummed_json import seal
@@ -57,12 +57,15 @@ def _trained(folder: Path) -> list[tuple[Path, Any]]:
     fitted: list[tuple[Any, Any]] = [
         (ep.fit(ep.MLP(3), str(table), threshold="f1", order="stratified", **small), table),
         (ep.fit(ep.MLP(3), (arrays, arrays[:, 0] * 3), **small), arrays),
-        (ep.fit(ep.MLP(3), windows(series, lags=3, horizon=2, series="store"), epochs=2, test=0.2), series),
+        (ep.fit(ep.MLP(3), load_windows(series, lags=3, horizon=2, series="store"), epochs=2, test=0.2), series),
     ]
     if not os.environ.get("EPOCHAL_FUZZ_SHORT"):
-        pairs = rank_pairs(races, by="race")
+        pairs = load_rank_pairs(races, by="race")
         fitted += [
-            (ep.fit(ep.TextClassifier(embedding=4, units=4), text(reviews, text="review"), **small), reviews),
+            (
+                ep.fit(ep.TextClassifier(embedding=4, units=4), load_texts(reviews, text="review"), **small),
+                reviews,
+            ),
             (ep.fit(ep.Pairwise(ep.MLP(3)), pairs, epochs=2), races),
         ]
     return [(save(run, folder / f"run-{k}"), data) for k, (run, data) in enumerate(fitted)]

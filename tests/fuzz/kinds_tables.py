@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from epochal.data import encode_new, load, windows
-from epochal.data.rankings.ranking import rank_pairs
-from epochal.data.texts.texts import text
+from epochal.data import load, load_windows, transform
+from epochal.data.rankings.ranking import load_rank_pairs
+from epochal.data.texts.texts import load_texts
 
 from .kinds import Case, Kind, register
 from .mutate import CELLS, HOSTILE, NUMBERS, mutated_bytes, mutated_text
@@ -81,15 +81,15 @@ def _read_table(path: Path) -> Any:
 
 
 def _read_series(path: Path) -> Any:
-    return summary(windows(path, lags=4, series="store"))
+    return summary(load_windows(path, lags=4, series="store"))
 
 
 def _read_texts(path: Path) -> Any:
-    return summary(text(path, text="review"))
+    return summary(load_texts(path, text="review"))
 
 
 def _read_pairs(path: Path) -> Any:
-    return summary(rank_pairs(path, by="race"))
+    return summary(load_rank_pairs(path, by="race"))
 
 
 register(Kind("csv", *_csv(TABLE, _read_table)))
@@ -107,7 +107,7 @@ def _new_rows(folder: Path) -> Any:
 def _bad_new_rows(random: Random, good: Any, work: Path) -> Case:
     path = work / "bad.csv"
     path.write_bytes(mutated_text(random, texts(good[0])))
-    return Case(lambda: summary(encode_new(good[1], path)))
+    return Case(lambda: summary(transform(good[1], path)))
 
 
 register(Kind("new rows", _new_rows, _bad_new_rows))
@@ -291,8 +291,8 @@ def _bad_npy(random: Random, good: Path, work: Path) -> Case:
     stream = random.choice((None, None, True))
     read = (
         lambda: summary(load(path, stream=stream)),
-        lambda: summary(encode_new(None, path)),
-        lambda: summary(windows(path, lags=3)),
+        lambda: summary(transform(None, path)),
+        lambda: summary(load_windows(path, lags=3)),
     )
     return Case(random.choice(read))
 
@@ -321,7 +321,7 @@ def _bad_npz(random: Random, good: Path, work: Path) -> Case:
                 out.writestr(f"{name}.npy", _bad_npy_bytes(random, good.parent / "inner.npy"))
             if random.random() < 0.5:
                 out.writestr("inputs.npy", npy.getvalue())
-    read = (lambda: summary(load(path)), lambda: summary(encode_new(None, path)))
+    read = (lambda: summary(load(path)), lambda: summary(transform(None, path)))
     return Case(random.choice(read))
 
 

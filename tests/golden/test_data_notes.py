@@ -67,7 +67,7 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
         'column 4 ("code") looks like an identifier (60 of 60 values differ): left out; '
         'ep.load_data(..., keep=["code"]) keeps it.',
         'column 5 ("remark") looks like free text (60 of 60 values differ): left out; '
-        'ep.load_data(..., keep=["remark"]) keeps it, ep.text(..., text="remark") reads its words.',
+        'ep.load_data(..., keep=["remark"]) keeps it, ep.load_texts(..., text="remark") reads its words.',
         'column 6 ("one") is constant (7): left out; ep.load_data(..., keep=["one"]) keeps it.',
         'column 7 ("nothing") has no values at all: left out.',
         'column 8 ("kind") is a category of 2 levels; ep.load_data(..., drop=["kind"]) leaves it out.',

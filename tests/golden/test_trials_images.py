@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import epochal as ep
-from epochal.data import encode_new, encoder_from_dict
+from epochal.data import encoder_from_dict, transform
 from epochal.data.registry import read_again
 
 TRIALS = Path(__file__).parents[1] / "trials"
@@ -94,7 +94,7 @@ def test_images_of_more_than_8_bits_use_the_range_of_all(tmp_path, make, suffix,
     assert data.inputs.max() >= 240 and data.inputs.min() < 15
     assert any("is seen as black" in note for note in data.raw_notes)
     # One image alone is read as it was among the others, after a way through JSON.
-    again = encode_new(encoder_from_dict(data.encoder.to_dict()), folder / "lit" / f"03.{suffix}")
+    again = transform(encoder_from_dict(data.encoder.to_dict()), folder / "lit" / f"03.{suffix}")
     np.testing.assert_array_equal(again.inputs[0], data.inputs[23])
 
 
@@ -112,7 +112,7 @@ def test_a_few_broken_pixels_do_not_make_all_others_black(tmp_path):
 def test_new_images_beyond_the_range_are_cut_and_that_is_said(tmp_path):
     data = ep.load_data(two_classes(tmp_path / "shots", between(0, 1024)))
     new = save(tmp_path / "new.png", np.full((6, 5), 2000, np.uint16))
-    found = encode_new(data.encoder, new)
+    found = transform(data.encoder, new)
     assert (found.inputs == 255).all()
     assert any("new images have values from 2000 to 2000" in note for note in found.notes)
 
@@ -126,7 +126,7 @@ def test_images_that_are_turned_are_so_in_prediction_too(tmp_path):
             save(tmp_path / "shots" / name / f"{number}.png", array, exif=exif)
     data = ep.load_data(tmp_path / "shots")
     np.testing.assert_array_equal(data.inputs[0, ..., 0], np.rot90(array, -1))
-    new = encode_new(data.encoder, tmp_path / "shots" / "a" / "0.png")
+    new = transform(data.encoder, tmp_path / "shots" / "a" / "0.png")
     np.testing.assert_array_equal(new.inputs[0], data.inputs[0])
 
 
@@ -183,7 +183,7 @@ def test_images_deeper_in_a_class_folder_are_of_that_class(tmp_path):
     assert data.samples == 9 and data.targets[data.names.index("lit/2020/may/x.png")] == 1
     assert any("1 image lies in folders within the class folders" in note for note in data.raw_notes)
     assert any("3 hidden or other files" in note for note in data.raw_notes)
-    assert encode_new(data.encoder, folder).targets.tolist() == data.targets.tolist()
+    assert transform(data.encoder, folder).targets.tolist() == data.targets.tolist()
 
 
 @pytest.mark.parametrize(

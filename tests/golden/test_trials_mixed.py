@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from epochal import load_data as load
-from epochal.data import encode_new
+from epochal.data import transform
 from epochal.data.values.date_forms import written_dates
 from epochal.errors import Refusal
 
@@ -190,7 +190,7 @@ def test_new_files_may_write_numbers_and_dates_in_another_way(name, german, tmp_
     _, trained = german
     new = "Nr;Betrag;Maß;Stadt;Tag;kauft\n" + lines(lambda i: german_row(i, **ways))
     (tmp_path / "new.csv").write_text(new, encoding="utf-16")
-    found = encode_new(trained.encoder, tmp_path / "new.csv")
+    found = transform(trained.encoder, tmp_path / "new.csv")
     np.testing.assert_array_equal(found.inputs, trained.inputs)
     said(found, note)
 
@@ -198,28 +198,28 @@ def test_new_files_may_write_numbers_and_dates_in_another_way(name, german, tmp_
 def test_new_frames_in_another_order_with_text_or_numbers_are_read(german):
     path, trained = german
     frame = pd.read_csv(path, sep=";", encoding="cp1252")[["kauft", "Tag", "Stadt", "Maß", "Betrag"]]
-    np.testing.assert_array_equal(encode_new(trained.encoder, frame).inputs, trained.inputs)
+    np.testing.assert_array_equal(transform(trained.encoder, frame).inputs, trained.inputs)
     amount = [1000.5 + i for i in range(60)]
     numbers = frame.assign(Betrag=amount, Tag=pd.to_datetime(frame["Tag"], format="%d.%m.%Y"))
-    np.testing.assert_array_equal(encode_new(trained.encoder, numbers).inputs, trained.inputs)
+    np.testing.assert_array_equal(transform(trained.encoder, numbers).inputs, trained.inputs)
 
 
 def test_what_no_way_reads_without_doubt_is_refused(german):
     path, trained = german
     frame = pd.read_csv(path, sep=";", encoding="cp1252")
     with pytest.raises(Refusal, match="dates written as %d"):  # either order fits
-        encode_new(trained.encoder, frame.assign(Tag=[f"{1 + i % 9}/{1 + i % 5}/2021" for i in range(60)]))
+        transform(trained.encoder, frame.assign(Tag=[f"{1 + i % 9}/{1 + i % 5}/2021" for i in range(60)]))
     with pytest.raises(Refusal, match=r"got \"\$7.50\" in row 1"):
-        encode_new(trained.encoder, frame.assign(Betrag="$7.50"))
+        transform(trained.encoder, frame.assign(Betrag="$7.50"))
     with pytest.raises(Refusal, match=r'got "abc" in row 1'):
-        encode_new(trained.encoder, frame.assign(Maß=["abc", *frame["Maß"][1:]]))
+        transform(trained.encoder, frame.assign(Maß=["abc", *frame["Maß"][1:]]))
 
 
 def test_new_files_may_miss_values_that_training_had(german):
     path, trained = german
     frame = pd.read_csv(path, sep=";", encoding="cp1252")
     size, day = ["k.A.", *frame["Maß"][1:]], ["unbekannt", *frame["Tag"][1:]]
-    found = encode_new(trained.encoder, frame.assign(Maß=size, Tag=day, Stadt=None))
+    found = transform(trained.encoder, frame.assign(Maß=size, Tag=day, Stadt=None))
     assert np.isnan(found.inputs[0, 1])
     said(found, '"k.A." (row 1) is read as missing', '"unbekannt" (row 1) is read as missing')
     said(found, 'column 4 ("Stadt") has 60 missing values (first in row 1)', "treated as unknown")
@@ -271,9 +271,9 @@ def test_the_decimal_mark_of_a_frame_is_that_of_its_clear_columns():
         pa.table({"share": points, "price": price, "y": ["a", "b"] * 30}), decimal=".", drop=["price"]
     )
     with pytest.raises(Refusal, match="as the training table wrote"):
-        encode_new(clear.encoder, pa.table({"share": share}))
+        transform(clear.encoder, pa.table({"share": share}))
     both = load(pa.table({"share": points, "price": [i + 0.5 for i in range(60)], "y": ["a", "b"] * 30}))
-    found = encode_new(both.encoder, pa.table({"share": share, "price": [f"{i},5" for i in range(60)]}))
+    found = transform(both.encoder, pa.table({"share": share, "price": [f"{i},5" for i in range(60)]}))
     np.testing.assert_array_equal(found.inputs, both.inputs)
 
 
@@ -289,7 +289,7 @@ def test_words_may_be_signs(words, numbers):
     assert data.features == ("a",)
     assert data.inputs[:3, 0].tolist() == pytest.approx(numbers)
     said(data, "negative")
-    new = encode_new(data.encoder, pa.table({"a": [words[1]]}))
+    new = transform(data.encoder, pa.table({"a": [words[1]]}))
     assert new.inputs[0, 0] == pytest.approx(numbers[1])
 
 
@@ -304,4 +304,4 @@ def test_times_of_day_are_hours_in_files_and_frames(tmp_path):
     frame = load(pa.table({"at": times, "y": [0, 1] * 30}))
     np.testing.assert_array_equal(data.inputs, frame.inputs)
     assert data.inputs[:3, 0].tolist() == [0, 1.25, 2.5]
-    np.testing.assert_array_equal(encode_new(data.encoder, pa.table({"at": times})).inputs, data.inputs)
+    np.testing.assert_array_equal(transform(data.encoder, pa.table({"at": times})).inputs, data.inputs)

@@ -25,7 +25,7 @@ import epochal as ep
 from epochal.cli.option_flags import in_flags
 from epochal.cli.param_types import column, columns
 from epochal.common.option_text import option
-from epochal.data import Reading, encode_new, load
+from epochal.data import Reading, load, transform
 from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
 from epochal.data.source import TrainingContext
@@ -289,7 +289,7 @@ def test_new_files_know_the_marks_and_levels_of_training(tmp_path):
     data = load(tmp_path / "t.csv", missing=["-9"])
     (tmp_path / "new.csv").write_text("Country, A\nNA,-9\nDE,3.5\n")
     encoder = type(data.encoder).from_dict(data.encoder.to_dict())
-    new = ep.data.encode_new(encoder, tmp_path / "new.csv")
+    new = ep.data.transform(encoder, tmp_path / "new.csv")
     row = dict(zip(new.features, new.inputs[0], strict=True))
     assert row["country=NA"] == 1
     assert np.isnan(row["a"])
@@ -360,7 +360,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     with pytest.raises(Refusal, match="sheet is about workbooks"):
         load(tmp_path / "t.csv", sheet=1)
     assert (
-        ep.data.encode_new(
+        ep.data.transform(
             found.encoder, tmp_path / "b.xlsx", TrainingContext(reading=Reading(sheet=2))
         ).samples
         == 30
@@ -410,7 +410,7 @@ def test_columns_of_pandas_are_read(kind):
     found = load(pd.DataFrame({"a": make(), "y": Y}))
     assert found.samples == N
     assert len(found.features) == features, found.features
-    new = ep.data.encode_new(found.encoder, pd.DataFrame({"a": make()}).head(5))
+    new = ep.data.transform(found.encoder, pd.DataFrame({"a": make()}).head(5))
     np.testing.assert_array_equal(new.inputs, found.inputs[:5])
 
 
@@ -427,7 +427,7 @@ def test_a_column_that_cannot_be_converted_can_be_dropped(tmp_path):
     frame = pd.DataFrame({"a": X, "l": [[1]] * N, "o": [object()] * N, "y": Y})
     found = load(frame, drop=["l", "o"])
     assert found.features == ("a",)
-    assert ep.data.encode_new(found.encoder, frame).samples == N
+    assert ep.data.transform(found.encoder, frame).samples == N
     with pytest.raises(Refusal, match=r"2 problems: \(1\) column 2 .*list.* \(2\) column 3 .*object"):
         load(frame)
     frame.drop(columns="o").to_parquet(tmp_path / "t.parquet")
@@ -447,7 +447,7 @@ def test_names_and_indices_of_frames():
     assert names_of(load(levels)) == ("a x", "a z", "y")
     blanks = load(pd.DataFrame({"a ": X, " a": X + 1, "y ": Y}), target="y ")
     assert names_of(blanks) == ("a", "a (2)", "y")
-    dated = ep.windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
+    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
     assert (dated.samples, dated.features) == (N - 4, ("v",))
     assert said(dated, "is the time", "2020-01-01")
 
@@ -457,7 +457,7 @@ def test_tensors_and_sparse_matrices_are_arrays(monkeypatch):
     plain = load((table, Y))
     for inputs in (scipy.sparse.csr_matrix(table), scipy.sparse.csr_array(table)):
         assert load((inputs, Y)).fingerprint == plain.fingerprint
-        assert load(ep.data.joined(inputs, Y)).fingerprint == plain.fingerprint
+        assert load(ep.data.source_from_xy(inputs, Y)).fingerprint == plain.fingerprint
     monkeypatch.setattr("epochal.data.arrays.host.free_memory", lambda: 100)
     with pytest.raises(Refusal, match=r"sparse matrix must fit into memory .*\(40, 2\)"):
         load((scipy.sparse.csr_matrix(table), Y))
@@ -507,7 +507,7 @@ def test_standard_input_pipes_and_plans_of_tables(tmp_path):
     assert "96 of the 120 samples of pipe train" in run("plan", "pipe", "-b", 8).stdout
     thread.join()
     assert load(TRIALS / "collide.csv").recipe is not None
-    assert Recipe.of("load", {}, "-", {}) is None
+    assert Recipe.of("load_data", {}, "-", {}) is None
 
 
 @pytest.mark.parametrize(
@@ -572,7 +572,7 @@ def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):
     assert found.features == file.features
     np.testing.assert_array_equal(found.inputs, file.inputs)
     whole = load(frame.assign(price=price, when=when[3:] + when[3:6]))
-    new = encode_new(whole.encoder, frame)  # where no training row missed anything
+    new = transform(whole.encoder, frame)  # where no training row missed anything
     lacking = dict(zip(whole.features, np.isnan(new.inputs).sum(axis=0), strict=True))
     assert lacking["price"] == 5
     assert sum(count == 2 for count in lacking.values()) > 0, lacking

@@ -55,7 +55,7 @@ CASES = {
     ("case", "least"), [("thai", 0.95), ("mixed", 0.95), ("bases", 0.8), ("emoji", 0.95)]
 )
 def test_what_tells_classes_is_learned_however_texts_are_written(case, least):
-    data = ep.text((CASES[case][0], LABELS))
+    data = ep.load_texts((CASES[case][0], LABELS))
     run = ep.fit(ep.TextClassifier(16, 16), data, epochs=30, batch_size=16, learning_rate=0.01)
     assert run.metrics["validation"]["accuracy"].mean >= least
 
@@ -63,7 +63,7 @@ def test_what_tells_classes_is_learned_however_texts_are_written(case, least):
 @pytest.mark.parametrize("case", CASES)
 def test_no_text_is_one_token_and_what_was_done_is_said(case):
     texts, said = CASES[case]
-    data = ep.text((texts, LABELS))
+    data = ep.load_texts((texts, LABELS))
     assert (data.inputs > 0).sum(axis=1).min() >= 5
     shared = np.bincount(data.inputs.ravel())[2:]
     assert np.median(shared) >= 2 or case == "links"
@@ -84,14 +84,14 @@ def test_the_trial_is_learned(tmp_path, monkeypatch, capsys):
 
 def test_pieces_of_texts_without_blanks_are_no_sentences():
     texts = CASES["chinese"][0]
-    data = ep.text((texts, LABELS), tokenizer="bpe")
+    data = ep.load_texts((texts, LABELS), tokenizer="bpe")
     assert (data.inputs > 0).sum(axis=1).min() > 5
     assert any("frequent pieces are tokens" in note for note in data.raw_notes)
 
 
 def test_words_between_blanks_are_read_as_ever():
     texts = ["A fine film, truly!", "NOT good at all", "e\u0301te\u0301 \uff46\uff49\uff4e\uff45"]
-    data = ep.text((texts * 3, ["a", "b", "a"] * 3))
+    data = ep.load_texts((texts * 3, ["a", "b", "a"] * 3))
     tokens = json.loads(data.encoder.tokenizer)
     assert tokens["pre_tokenizer"] == {"type": "Whitespace"}
     assert {"fine", "not", "été", ",", "!"} <= set(tokens["model"]["vocab"])
@@ -99,7 +99,7 @@ def test_words_between_blanks_are_read_as_ever():
 
 
 def test_a_tokenizer_with_another_pattern_is_refused():
-    encoder = ep.text((CASES["thai"][0], LABELS)).encoder.to_dict()
+    encoder = ep.load_texts((CASES["thai"][0], LABELS)).encoder.to_dict()
     encoder["tokenizer"]["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"Regex": "(a+)+$"}
     with pytest.raises(ep.Refusal, match="steps or tokens that epochal does not write"):
         encoder_from_dict(encoder).encode(["a"])
@@ -121,4 +121,4 @@ def test_a_table_of_texts_alone_is_told_to_be_read_as_texts(script, tmp_path):
     path.write_text("review,size,liked\n" + "".join(f"{row},{k % 7},{k % 2}\n" for k, row in enumerate(rows)))
     data = ep.load_data(path)
     assert any("looks like free text" in note and 'text="review"' in note for note in data.raw_notes)
-    assert ep.text(path, text="review", target="liked").samples == 60
+    assert ep.load_texts(path, text="review", target="liked").samples == 60

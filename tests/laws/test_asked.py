@@ -17,12 +17,12 @@ import epochal as ep
 from epochal.plan.contiguous import Contiguous
 from epochal.settings import Settings
 from epochal.training.differences import differences
-from epochal.training.identity import identity, program_digest
 from epochal.training.json_settings import read_settings, write_settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.request import ask_again, changed_conditions, conditions_of, document
+from epochal.training.resume_fingerprint import program_digest, resume_fingerprint
 from helpers import assert_same_bits
 
 ROWS = 40
@@ -42,7 +42,7 @@ def prepared_again(first: Prepared) -> Prepared:
     assert [second.plan_of(repeat) for repeat in range(first.settings.repeats)] == [
         first.plan_of(repeat) for repeat in range(first.settings.repeats)
     ]
-    assert differences(written["identity"], through_json(identity(second))) == []
+    assert differences(written["fingerprint"], through_json(resume_fingerprint(second))) == []
     assert through_json(document(second)["settings"]) == written["settings"]
     assert changed_conditions(written["conditions"], conditions_of(second)) == []
     return second
@@ -199,10 +199,10 @@ def test_every_kind_of_data_in_files_is_read_again(table: Path, tmp_path: Path) 
     texts = (table.parent / "texts.csv").resolve()
     texts.write_text("t,liked\n" + "".join(f"{'so' * (i % 2)} good {i % 5},{i % 2}\n" for i in range(40)))
     trained: list[tuple[Any, Any, dict[str, Any]]] = [
-        (ep.LSTM(3), ep.windows(series, target="v", lags=6, inputs=()), {}),
-        (ep.GRU(3), ep.windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
-        (ep.TextClassifier(3, 4), ep.text(texts, text="t", target="liked"), {"order": "buckets"}),
-        (ep.Pairwise(ep.MLP(4)), ep.rank_pairs(ranks, by="race", target="rank", most=3), {}),
+        (ep.LSTM(3), ep.load_windows(series, target="v", lags=6, inputs=()), {}),
+        (ep.GRU(3), ep.load_windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
+        (ep.TextClassifier(3, 4), ep.load_texts(texts, text="t", target="liked"), {"order": "buckets"}),
+        (ep.Pairwise(ep.MLP(4)), ep.load_rank_pairs(ranks, by="race", target="rank", most=3), {}),
         (ep.MLP(4), arrays, {"stream": True}),
         (ep.MLP(4), ep.load_data(table, target="kind", drop=["x"]), {"validation": table}),
         (ep.CNN(4), images, {"augment": (ep.Flip(), ep.Shift(1.23456789012)), "batch_size": 4}),
@@ -226,7 +226,7 @@ def test_data_that_was_moved_is_read_from_its_new_place_in_the_same_way(table: P
     ):
         ask_again(written)
     second = prepare(*ask_again(written, data=moved))
-    assert differences(written["identity"], identity(second)) == []
+    assert differences(written["fingerprint"], resume_fingerprint(second)) == []
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
     def model(by: float) -> Any:
         scale = np.full(3, by, np.float32)
         inner = jax.jit(lambda inputs: (inputs * scale).sum(axis=1))
-        return ep.functions(
+        return ep.model_from_functions(
             lambda key, sample: jax.numpy.zeros(()), lambda params, inputs: params + inner(inputs)
         )
 
@@ -282,7 +282,7 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
 
     def again(model_: Any, **changed: Any) -> list[str]:
         second = prepare(*ask_again(written, model=model_, data=arrays, options={**own, **changed}))
-        return differences(written["identity"], through_json(identity(second)))
+        return differences(written["fingerprint"], through_json(resume_fingerprint(second)))
 
     assert again(model(1.0)) == []
     computes = ["the model, the loss or the optimizer of your own computes something else"]
@@ -312,7 +312,7 @@ def test_a_longer_training_stands_where_the_shorter_one_ended(table: Path) -> No
     options = {"evaluate_every": 3, "stop": ep.Patience(99), "batch_size": 12, "remainder": "carry"}
     data = ep.load_data(table, target="kind")
     shorter, longer = (prepare(ep.MLP(3), data, Settings(epochs=epochs, **options)) for epochs in (4, 9))
-    assert differences(identity(shorter), identity(longer)) == []
+    assert differences(resume_fingerprint(shorter), resume_fingerprint(longer)) == []
     stacks = [make_stack(one, range(1), fixed_updates_per_call=1) for one in (shorter, longer)]
     while stacks[0].update < shorter.plan.updates:
         for stack in stacks:

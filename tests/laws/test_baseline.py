@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.curves import summarize
-from epochal.data import joined
+from epochal.data import source_from_xy
 from epochal.models import METRICS
 from epochal.settings import Settings
 from epochal.training.baselines import baseline_functions, baseline_metrics, best_constant, random_order
@@ -61,7 +61,7 @@ CLASSES = np.where(RANDOM.random(200) < 0.2, "b", "a")
 
 def prepared(targets: Any, **options: Any) -> Prepared:
     settings = Settings(**{"batch_size": 20, "repeats": 1, **options})
-    return prepare(ep.MLP(2), as_dataset(joined(INPUTS, targets, None, task=None), None), settings)
+    return prepare(ep.MLP(2), as_dataset(source_from_xy(INPUTS, targets, None, task=None), None), settings)
 
 
 def pinball(outputs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -88,11 +88,11 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_own_loss(loss: Any) -> None:
     base = prepared(NUMBERS, loss=loss)
     best = best_constant(base, 0, [np.zeros(1)])
     assert best is not None
-    train, _ = base.labels(0, "train")
+    train, _ = base.targets_and_weights(0, "train")
     grid = np.linspace(train.min(), train.max(), 2000)
     losses = [float(loss(jnp.full(len(train), one), train).mean()) for one in grid]
     assert float(loss(jnp.full(len(train), best[0]), train).mean()) <= min(losses) * 1.001
-    held, _ = base.labels(0, "validation")
+    held, _ = base.targets_and_weights(0, "validation")
     found = baseline_metrics(base, 0)["loss"]
     assert found == pytest.approx(float(loss(jnp.full(len(held), best[0]), held).mean()), rel=0.01)
 
@@ -103,9 +103,9 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weight
     """On the training samples, by their weights: noise must not beat the baseline of a skewed target."""
     weights = np.where(NUMBERS > 1.5, 10.0, 1.0) if weighted else None
     settings = Settings(batch_size=20, repeats=1, loss=loss)
-    data = as_dataset(joined(INPUTS, NUMBERS, weights, task=None), None)
+    data = as_dataset(source_from_xy(INPUTS, NUMBERS, weights, task=None), None)
     base = prepare(ep.MLP(2), data, settings)
-    targets, given = base.labels(0, "train")
+    targets, given = base.targets_and_weights(0, "train")
     grid = np.linspace(targets.min(), targets.max(), 4000)
     each = np.asarray(base.spec.loss(jnp.asarray(grid.repeat(len(targets))[:, None]), np.tile(targets, 4000)))
     least = np.average(each.reshape(4000, -1), axis=1, weights=given).min()
@@ -120,7 +120,7 @@ def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:
 def test_metrics_of_classes_have_their_constant() -> None:
     names = ["accuracy", "roc_auc", "average_precision", "f1", "balanced_accuracy", "recall", "mcc"]
     base = prepared(CLASSES, metrics=names)
-    true = base.labels(0, "validation")[0] == 1
+    true = base.targets_and_weights(0, "validation")[0] == 1
     share = float(true.mean())
     found = baseline_metrics(base, 0)
     assert found["roc_auc"] == found["balanced_accuracy"] == 0.5 and found["mcc"] == 0
@@ -133,7 +133,9 @@ def test_metrics_of_classes_have_their_constant() -> None:
 def test_weights_of_classes_do_not_make_accuracy_easy() -> None:
     """With balanced weights the classes are equally frequent for the loss, and not for the accuracy."""
     base = prepared(CLASSES, class_weight="balanced")
-    assert baseline_metrics(base, 0)["accuracy"] == float((base.labels(0, "validation")[0] == 0).mean())
+    assert baseline_metrics(base, 0)["accuracy"] == float(
+        (base.targets_and_weights(0, "validation")[0] == 0).mean()
+    )
 
 
 def test_errors_are_of_the_constant_that_is_best_for_each() -> None:
@@ -192,12 +194,12 @@ def test_scores_at_random_do_not_beat_the_baseline_of_average_precision() -> Non
 
 def test_the_baseline_of_macro_averages_is_the_mean_over_classes_or_labels() -> None:
     of_three = prepared(np.array(["a", "b", "c", "c"])[np.arange(200) % 4], metrics=["average_precision"])
-    counts = np.bincount(of_three.labels(0, "validation")[0], minlength=3)
+    counts = np.bincount(of_three.targets_and_weights(0, "validation")[0], minlength=3)
     each = [random_order(np.arange(counts.sum())[:, None] < one) for one in counts]
     assert baseline_metrics(of_three, 0)["average_precision"] == pytest.approx(np.mean(each))
     labels = (RANDOM.random((200, 3)) < [0.1, 0.5, 0.0]).astype(np.int64)
     labels[0, 2] = labels[1, 2] = 1
     of_labels = prepared(labels, metrics=["average_precision_macro"])
-    true = of_labels.labels(0, "validation")[0] > 0
+    true = of_labels.targets_and_weights(0, "validation")[0] > 0
     each = [random_order(column[:, None]) for column in true.T if column.any()]
     assert baseline_metrics(of_labels, 0)["average_precision_macro"] == pytest.approx(np.mean(each))

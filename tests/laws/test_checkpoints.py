@@ -48,7 +48,7 @@ def test_what_is_saved_comes_back(tmp_path):
     path = checkpoints.save(200, pieces, value=0.5)
     assert path == tmp_path / "checkpoints" / "200"
     found, passed_over = Checkpoints(tmp_path, IDENTITY).newest()
-    assert (found.path, found.updates, found.identity) == (path, 200, IDENTITY)
+    assert (found.path, found.updates, found.fingerprint) == (path, 200, IDENTITY)
     assert passed_over == ()
     for one, wanted in zip(found.files, pieces, strict=True):
         same(one, wanted)
@@ -109,4 +109,4 @@ def test_keep_every_is_at_least_one(tmp_path):
 
 def test_identity_is_plain_data(tmp_path):
     Checkpoints(tmp_path, {"sizes": (1, 2), 3: "x"}).save(1, [piece(1)])
-    assert newest(tmp_path)[0].identity == json.loads(json.dumps({"sizes": (1, 2), 3: "x"}))
+    assert newest(tmp_path)[0].fingerprint == json.loads(json.dumps({"sizes": (1, 2), 3: "x"}))

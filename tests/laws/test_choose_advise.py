@@ -442,7 +442,7 @@ def test_forecasts_are_judged_as_those_of_a_run(
     values = np.sin(np.arange(200) * 2 * np.pi / 7) * (not kept) + noise * random.normal(size=200)
     for row, shock in enumerate(values):
         values[row] = level = kept * level + shock
-    data = ep.windows(values[:, None], lags=7, period=0)
+    data = ep.load_windows(values[:, None], lags=7, period=0)
     found = advise(NET, data, batch_size=16, learning_rate=0.03, **FAST)
     ((scores,), says) = (
         judged,

@@ -16,7 +16,7 @@ from epochal.choose import noise_measurement
 from epochal.choose.noise_scale import BlockSums, NoiseScale, noise_parts
 from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing
-from epochal.models import LOSSES, functions, shapes_of
+from epochal.models import LOSSES, model_from_functions, shapes_of
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
@@ -245,7 +245,7 @@ def test_a_program_is_compiled_once_for_all_measurements():
         traced.append(1)
         return inputs @ params
 
-    line = functions(lambda key, sample: jnp.zeros((4, 3)), apply)
+    line = model_from_functions(lambda key, sample: jnp.zeros((4, 3)), apply)
     _, _, inputs, targets, weights = problem()
     counts = set()
     for seed in range(3):

@@ -167,7 +167,7 @@ def test_copies_and_weights_count_as_kish_says() -> None:
         def indices(self, repeat: int, name: str) -> np.ndarray:
             return np.arange(6)
 
-        def labels(self, repeat: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        def targets_and_weights(self, repeat: int, name: str) -> tuple[np.ndarray, np.ndarray]:
             return np.zeros(6), self.weights
 
     parts: Any = Parts()

@@ -26,8 +26,8 @@ FORBIDDEN_OPTIONS = {"shell", "trust_remote_code", "allow_pickle"}
 
 EXCEPTIONS = {
     ("data/streams/workers.py", "cloudpickle"): "a caller's data set goes to processes that this one started",
-    ("training/processes/joining.py", "ctypes"): "a signal handler of libc, named by epochal itself",
-    ("common/hooks.py", "import_module"): "what draws a record, named by epochal itself",
+    ("training/processes/distributed.py", "ctypes"): "a signal handler of libc, named by epochal itself",
+    ("common/late_bound.py", "import_module"): "what draws a record, named by epochal itself",
     ("errors.py", "import_module"): "optional packages, named by epochal itself",
     ("__init__.py", "import_module"): "the package's own names",
     ("cli/main.py", "import_module"): "the commands, named by epochal itself",

@@ -19,8 +19,8 @@ from epochal.cli.config import read_config
 from epochal.cli.flags import IMAGES, READING, TOKENS, TRAIN, WINDOWS
 from epochal.cli.networks import NETWORKS, model
 from epochal.cli.options import flags
-from epochal.data import load, windows
-from epochal.data.texts.texts import text
+from epochal.data import load, load_windows
+from epochal.data.texts.texts import load_texts
 from epochal.engine.schedules import Schedule
 from epochal.models import MLP
 from epochal.plan import order_named
@@ -78,7 +78,7 @@ def test_the_check_of_defaults_notices_another_one(monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "function"),
-    [(READING, load), (IMAGES, load), (WINDOWS, windows), (TOKENS, text)],
+    [(READING, load), (IMAGES, load), (WINDOWS, load_windows), (TOKENS, load_texts)],
     ids=["reading", "images", "windows", "texts"],
 )
 def test_an_option_of_reading_that_is_not_given_leaves_the_default_to_python(options, function):

@@ -143,7 +143,9 @@ def test_what_cannot_work_is_refused():
         ep.Plan(21, 6, 1, order=ep.Buckets().bind(lengths))
     with pytest.raises(ep.Refusal, match=r'order "buckets" needs texts, whose padding it saves'):
         ep.fit(ep.MLP(2), "example:iris", order="buckets")
-    stiff = ep.functions(lambda key, sample: jnp.zeros((sample.size, 1)), lambda w, ids: ids / 9 @ w)
+    stiff = ep.model_from_functions(
+        lambda key, sample: jnp.zeros((sample.size, 1)), lambda w, ids: ids / 9 @ w
+    )
     with pytest.raises(ep.Refusal, match=r"needs a model that takes samples of any length.*raised TypeError"):
         prepare(stiff, data, Settings(order="buckets", batch_size=4, epochs=1))
     assert isinstance(data, Dataset) and prepare(

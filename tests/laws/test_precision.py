@@ -24,9 +24,9 @@ from epochal.engine.update import Packing, make_update_step
 from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import convolution
 from epochal.settings import PRECISIONS, Settings
-from epochal.training.identity import program_digest
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
+from epochal.training.resume_fingerprint import program_digest
 from helpers import assert_same_bits
 
 UNIT = 2.0**-8

@@ -114,7 +114,7 @@ def races(count, seed):
 @pytest.fixture(scope="module")
 def ranker():
     inputs, ranks, groups, _ = races(150, 0)
-    pairs = ep.rank_pairs((inputs, ranks), by=groups)
+    pairs = ep.load_rank_pairs((inputs, ranks), by=groups)
     run = ep.fit(ep.Pairwise(ep.MLP()), pairs, epochs=30, learning_rate=0.02, repeats=2, validation=0.2)
     return run, pairs
 
@@ -174,7 +174,7 @@ def test_a_linear_scorer_is_logistic_regression_on_differences():
     from sklearn.linear_model import LogisticRegression
 
     inputs, ranks, groups, _ = races(40, 2)
-    pairs = ep.rank_pairs((inputs, ranks), by=groups)
+    pairs = ep.load_rank_pairs((inputs, ranks), by=groups)
     differences = pairs.inputs[:, 0] - pairs.inputs[:, 1]
     oracle = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8)
     oracle.fit(differences, pairs.targets, sample_weight=pairs.sample_weight)
@@ -205,7 +205,7 @@ def test_a_linear_scorer_is_logistic_regression_on_differences():
 def test_what_cannot_be_ranked_is_refused(options, words):
     data = np.ones((3, 2), np.float32), [1, 2, 3]
     with pytest.raises(Refusal, match=words):
-        ep.rank_pairs(data, **({"by": [0, 0, 0]} | options))
+        ep.load_rank_pairs(data, **({"by": [0, 0, 0]} | options))
 
 
 def test_what_is_no_pair_has_no_ranker_and_one_group_no_split(ranker, binary_run):
@@ -215,6 +215,6 @@ def test_what_is_no_pair_has_no_ranker_and_one_group_no_split(ranker, binary_run
         ep.fit(ep.Pairwise(ep.MLP()), (np.ones((60, 2), np.float32), np.arange(60) % 2))
     with pytest.raises(Refusal, match='split="groups" needs'):
         ep.fit(ep.MLP(), (np.ones((9, 2), np.float32), np.arange(9) % 2), split="groups")
-    one = ep.rank_pairs((np.ones((5, 2), np.float32), range(5)), by=[0] * 5)
+    one = ep.load_rank_pairs((np.ones((5, 2), np.float32), range(5)), by=[0] * 5)
     with pytest.raises(Refusal, match="must have at least 2 groups, one for each part; got 1"):
         ep.fit(ep.Pairwise(ep.MLP()), one, validation=0.25)

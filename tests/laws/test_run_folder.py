@@ -94,7 +94,7 @@ def test_what_is_loaded_predicts_the_same_bits(folders):
             (mine.values, mine.per_repeat, mine.spread), (its.values, its.per_repeat, its.spread)
         )
         assert list(mine.labels) == list(its.labels)
-    numbers = ep.load(folders[1], model=ep.functions(start, line))
+    numbers = ep.load(folders[1], model=ep.model_from_functions(start, line))
     assert_same_bits(numbers.predict(X).values, regressed().predict(X).values)
 
 
@@ -120,7 +120,7 @@ def test_everything_else_comes_back_too(folders):
         for name, summary in metrics.items():
             assert loaded.metrics[part][name].per_repeat == pytest.approx(summary.per_repeat, nan_ok=True)
     np.testing.assert_array_equal(loaded.scores["test"].confusion, run.scores["test"].confusion)
-    numbers = ep.load(folders[1], model=ep.functions(start, line)).scores["validation"]
+    numbers = ep.load(folders[1], model=ep.model_from_functions(start, line)).scores["validation"]
     np.testing.assert_allclose(np.ravel(numbers.true), np.ravel(regressed().scores["validation"].true))
 
 

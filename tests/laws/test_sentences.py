@@ -54,7 +54,11 @@ SENTENCES = [
         "to one with resize=(28, 32), which",
         "to one with --resize 28x32, which",
     ),
-    ("`ep.windows(..., lags=24)` forecasts", "ep.windows(..., lags=24) forecasts", "--window 24 forecasts"),
+    (
+        "`ep.load_windows(..., lags=24)` forecasts",
+        "ep.load_windows(..., lags=24) forecasts",
+        "--window 24 forecasts",
+    ),
     ("name it: `groups=COLUMN`.", "name it: groups=COLUMN.", "name it: --groups COLUMN."),
     ("give `missing=[]`", "give missing=[]", "give --missing ''"),
     ('`ep.resume("a b")` goes on', 'ep.resume("a b") goes on', "`epochal resume 'a b'` goes on"),
@@ -95,12 +99,15 @@ def test_a_name_in_a_file_that_looks_like_code_does_no_harm(name: str) -> None:
 def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
     """An argument of reading stands in a call of the function that takes it, by its own signature."""
     assert (
-        render_message("`header=False` reads it.", "ep.windows") == "ep.windows(..., header=False) reads it."
+        render_message("`header=False` reads it.", "ep.load_windows")
+        == "ep.load_windows(..., header=False) reads it."
     )
     assert (
         render_message('`task="binary"` asks.', "ep.load_data") == 'ep.load_data(..., task="binary") asks.'
     ), "fit takes none of a data set that is ready"
-    assert render_message('give `text="review"`.', "ep.load_data") == 'give ep.text(..., text="review").'
+    assert (
+        render_message('give `text="review"`.', "ep.load_data") == 'give ep.load_texts(..., text="review").'
+    )
     assert render_message("`stream=False` keeps it.", "ep.load_data") == "stream=False keeps it."
     table = pd.DataFrame({"x": np.arange(40.0) % 7, "kind": ["a", "b"] * 20, "y": [0, 1] * 20})
     data = ep.load_data((table, "y"))
@@ -210,7 +217,16 @@ def test_a_wrong_value_is_refused_by_the_name_that_it_was_given_under(
 
 
 TAKERS = (
-    *(ep.fit, ep.load_data, ep.windows, ep.text, ep.rank_pairs, ep.resume, ep.compare, ep.advise),
+    *(
+        ep.fit,
+        ep.load_data,
+        ep.load_windows,
+        ep.load_texts,
+        ep.load_rank_pairs,
+        ep.resume,
+        ep.compare,
+        ep.advise,
+    ),
     *(ep.Run.predict, ep.Run.evaluate, ep.Plan, ep.Initial, ep.Patience, ep.Blocks, ep.word_vectors),
     *(ep.MLP, ep.CNN, ep.Schedule),
 )

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data import Dataset, Encoder, encoder_from_dict, registry
-from epochal.data.files.tidy import tidy
+from epochal.data import Dataset, TableEncoder, encoder_from_dict, registry
+from epochal.data.files.column_types import normalize_types
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import TableBased
 from epochal.data.tables.table import dataset_of_table
@@ -46,8 +46,8 @@ def rows_of(path: str | Path) -> pa.Table:
 
 
 def load_database(source: str | Path, asked: Mapping[str, Any], progress: ProgressCallback | None) -> Dataset:
-    found = dataset_of_table(tidy(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
-    assert isinstance(found.encoder, Encoder)
+    found = dataset_of_table(normalize_types(rows_of(source)), chosen(TableOptions, asked), Path(source).name)
+    assert isinstance(found.encoder, TableEncoder)
     return replace(found, encoder=DatabaseEncoder(found.encoder))
 
 
@@ -61,7 +61,7 @@ DATABASE = DataSource(
     load=load_database,
     options={"target": str | int, "task": str},
     encoder=DatabaseEncoder,
-    encode_new=new_rows_of_database,
+    transform=new_rows_of_database,
 )
 
 
@@ -91,8 +91,7 @@ def test_a_file_that_no_source_knows_is_refused(path: Path) -> None:
 def test_an_encoder_names_the_function_that_reads_its_data() -> None:
     for source in registry.SOURCES:
         if source.encoder is not None:
-            reader = "load_data" if source.reader == "load" else source.reader
-            assert source.encoder.loader == f"ep.{reader}"
+            assert source.encoder.loader == f"ep.{source.reader}"
 
 
 @pytest.mark.usefixtures("registered")
@@ -133,9 +132,9 @@ def test_without_its_source_a_run_says_what_it_lacks(
 def test_each_kind_and_each_reader_is_found_once() -> None:
     kinds = [source.encoder.kind for source in registry.SOURCES if source.encoder is not None]
     assert len(set(kinds)) == len(kinds)
-    named = [source for source in registry.SOURCES if source.reader != "load"]
+    named = [source for source in registry.SOURCES if source.reader != "load_data"]
     assert len({source.reader for source in named}) == len(named)
-    assert all(source.encode_new is not None for source in registry.SOURCES if source.encoder is not None)
+    assert all(source.transform is not None for source in registry.SOURCES if source.encoder is not None)
 
 
 def test_an_iterator_is_recognized_where_nothing_else_takes_it() -> None:

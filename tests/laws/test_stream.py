@@ -176,7 +176,7 @@ def test_a_scaling_of_one_pass_is_that_of_two() -> None:
         continuous = flags if array.ndim == 2 else np.ones(1, bool)
         one = fit_scaling(MemoryArray(array), continuous, train)
         two = fit_scaling(array, continuous, train)
-        for name in ("center", "scale"):  # one pass fills with means, two with medians
+        for name in ("center", "inverse_scale"):  # one pass fills with means, two with medians
             np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-6, err_msg=name)
     holes = np.where(RANDOM.random(X.shape) < 0.2, np.float32(np.nan), X)
     found = fit_scaling(MemoryArray(holes), np.ones(5, bool), train)

@@ -36,7 +36,7 @@ def reviews(count=60, seed=0):
 
 def test_ids_are_those_of_a_dictionary_by_frequency():
     texts, labels = reviews()
-    data = ep.text((texts, labels), max_length=5)
+    data = ep.load_texts((texts, labels), max_length=5)
     known = json.loads(data.encoder.tokenizer)["model"]["vocab"]
     assert known["[PAD]"] == 0 and known["[UNK]"] == 1
     counts = [sum(text.split().count(word) for text in texts) for word in sorted(known, key=known.get)[2:]]
@@ -51,7 +51,7 @@ def test_ids_are_those_of_a_dictionary_by_frequency():
 
 def test_a_repeat_knows_the_words_of_its_training_texts_and_no_other():
     texts, labels = reviews()
-    data = ep.text((texts, labels))
+    data = ep.load_texts((texts, labels))
     settings = Settings(repeats=3, validation=0.3, test=0.1, batch_size=8, epochs=1)
     prepared = prepare(ep.TextClassifier(4, 4), data, settings)
     words = json.loads(data.encoder.tokenizer)["model"]["vocab"]
@@ -102,7 +102,7 @@ def test_a_table_of_texts_trains_and_predicts_from_its_folder(tmp_path):
     table = tmp_path / "reviews.csv"
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "review", "liked"), *zip(range(60), texts, labels, strict=True)])
-    data = ep.text(table, text="review", target="liked")
+    data = ep.load_texts(table, text="review", target="liked")
     options = {"epochs": 30, "batch_size": 12, "learning_rate": 0.02, "repeats": 2, "metrics": ()}
     run = ep.fit(ep.TextClassifier(4, 4), data, **options)
     assert run.metrics["validation"]["accuracy"].mean > 0.8

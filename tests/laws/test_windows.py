@@ -15,10 +15,10 @@ import epochal as ep
 from epochal.data import (
     Timeline,
     chronological,
-    encode_new,
     encoder_from_dict,
     fit_scaling,
     fit_target_scaling,
+    transform,
 )
 
 SHAPES = {"lags": st.integers(1, 6), "horizon": st.integers(1, 4), "stride": st.integers(1, 5)}
@@ -40,7 +40,7 @@ def waves(rows, series=1, seed=0):
 @given(st.integers(15, 40), st.integers(1, 3), st.fixed_dictionaries(SHAPES))
 def test_window_i_of_a_series_holds_the_rows_from_i_times_stride(rows, series, shape):
     table = waves(rows, series)
-    data = ep.windows(table, time="when", series="shop", **shape)
+    data = ep.load_windows(table, time="when", series="shop", **shape)
     sold, other = (table.column(name).to_numpy() for name in ("sold", "other"))
     shops = np.array(table.column("shop").to_pylist())
     assert data.features == ("sold", "other")
@@ -65,7 +65,7 @@ PARTS = st.sampled_from([0.0, 0.1, 0.25, 3])
 def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_left_out(
     rows, series, shape, validation, test, gap
 ):
-    line = ep.windows(waves(rows, series), time="when", series="shop", **shape).timeline
+    line = ep.load_windows(waves(rows, series), time="when", series="shop", **shape).timeline
     try:
         parts = chronological(line, validation=validation, test=test, gap=gap)
     except ep.Refusal:
@@ -92,7 +92,7 @@ def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_
 
 def test_series_without_times_end_together():
     table = pa.table({"shop": ["a"] * 40 + ["b"] * 20, "sold": np.random.default_rng(0).normal(size=60)})
-    data = ep.windows(table, series="shop", lags=3)
+    data = ep.load_windows(table, series="shop", lags=3)
     parts = chronological(data.timeline, validation=10)
     for name, long in (("a", 40), ("b", 20)):
         own = parts.validation[data.timeline.series[parts.validation] == "ab".index(name)]
@@ -104,14 +104,14 @@ def test_series_without_times_end_together():
 def test_scalings_know_the_rows_of_training_windows_only(relative, seed):
     table = waves(60, seed=seed)
     random = np.random.default_rng(seed + 1)
-    before = ep.windows(table, time="when", lags=4, horizon=2, relative=relative)
+    before = ep.load_windows(table, time="when", lags=4, horizon=2, relative=relative)
     parts = chronological(before.timeline, validation=0.2, test=0.2)
     line = before.timeline
     seen = int((line.begin + line.span)[parts.train].max())
     changed = {name: table.column(name).to_numpy().copy() for name in ("when", "other", "sold")}
     for name in ("other", "sold"):
         changed[name][seen:] = random.uniform(1e3, 1e6, 60 - seen)
-    after = ep.windows(pa.table(changed), time="when", lags=4, horizon=2, relative=relative)
+    after = ep.load_windows(pa.table(changed), time="when", lags=4, horizon=2, relative=relative)
     for one, other in (
         [fit_scaling(data.inputs, data.continuous, parts.train) for data in (before, after)],
         [fit_target_scaling(data.targets, parts.train) for data in (before, after)],
@@ -123,17 +123,17 @@ def test_scalings_know_the_rows_of_training_windows_only(relative, seed):
 def test_each_column_of_windows_has_a_scale_of_its_own():
     random = np.random.default_rng(0)
     table = pa.table({"big": 1000 * random.normal(size=50) + 300, "sold": random.normal(size=50)})
-    data = ep.windows(table, lags=5)
+    data = ep.load_windows(table, lags=5)
     scaling = fit_scaling(data.inputs, data.continuous, np.arange(30))
     seen = data.inputs[:30].astype(np.float64)
     np.testing.assert_allclose(scaling.center, seen.mean(axis=(0, 1)), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(1 / scaling.scale, seen.std(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(1 / scaling.inverse_scale, seen.std(axis=(0, 1)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("relative", [None, "difference", "ratio"])
 def test_targets_come_back_in_the_units_of_the_column(relative):
     sold = np.random.default_rng(0).uniform(100, 900, 40)
-    data = ep.windows(sold, lags=6, horizon=3, relative=relative)
+    data = ep.load_windows(sold, lags=6, horizon=3, relative=relative)
     line = data.timeline
     wanted = np.lib.stride_tricks.sliding_window_view(sold, 9)[:, 6:]
     np.testing.assert_allclose(
@@ -143,20 +143,20 @@ def test_targets_come_back_in_the_units_of_the_column(relative):
 
 def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     table = waves(30, 2)
-    data = ep.windows(table, time="when", series="shop", lags=4, horizon=2, relative="difference")
+    data = ep.load_windows(table, time="when", series="shop", lags=4, horizon=2, relative="difference")
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
     assert encoder == data.encoder
-    again = encode_new(encoder, table)
+    again = transform(encoder, table)
     np.testing.assert_array_equal(again.inputs, data.inputs)
     np.testing.assert_array_equal(again.targets, data.targets)
-    ahead = encode_new(replace(encoder, ahead=True), table)
+    ahead = transform(replace(encoder, ahead=True), table)
     assert ahead.targets is None
     assert ahead.samples == data.samples + 2 * 2
-    places = ahead.timeline.places()
-    assert [places["row"][at] for at in (-1, len(places["row"]) // 2 - 1)] == [None, None]
-    assert places["when"][-1] == "300"
+    coordinates = ahead.timeline.coordinates()
+    assert [coordinates["row"][at] for at in (-1, len(coordinates["row"]) // 2 - 1)] == [None, None]
+    assert coordinates["when"][-1] == "300"
     sold = np.array(table.column("sold").to_pylist())[np.array(table.column("shop").to_pylist()) == "shop 1"]
-    last = ahead.inputs[places["shop"].index("shop 1") + 26, :, 0]
+    last = ahead.inputs[coordinates["shop"].index("shop 1") + 26, :, 0]
     np.testing.assert_allclose(last, sold[-4:] - sold[-1], rtol=1e-5, atol=1e-6)
 
 
@@ -203,13 +203,13 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     path = tmp_path / "table.csv"
     sold = np.random.default_rng(0).uniform(1, 2, len(written))
     path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
-    data = ep.windows(path, lags=3, across_gaps=True)
-    assert data.timeline.clock.name == "when"
+    data = ep.load_windows(path, lags=3, across_gaps=True)
+    assert data.timeline.time_column.name == "when"
     encoder = replace(encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))), ahead=True)
-    places = encode_new(encoder, path).timeline.places()
-    assert places["when"][:-1] == written[3:]
+    coordinates = transform(encoder, path).timeline.coordinates()
+    assert coordinates["when"][:-1] == written[3:]
     if following is not None:
-        assert places["when"][-1] == following
+        assert coordinates["when"][-1] == following
 
 
 def test_new_dates_and_numbers_in_other_formats_are_read_and_said(tmp_path) -> None:
@@ -220,7 +220,7 @@ def test_new_dates_and_numbers_in_other_formats_are_read_and_said(tmp_path) -> N
     second = "\n".join(f"{day},{value:.2f}" for day, value in pairs)
     (tmp_path / "trained.csv").write_text(f"day;v\n{first}\n")
     (tmp_path / "new.csv").write_text(f"day,v\n{second}\n")
-    data = ep.windows(tmp_path / "trained.csv", lags=5)
+    data = ep.load_windows(tmp_path / "trained.csv", lags=5)
     run = ep.fit(ep.MLP(4), data, epochs=2, progress=False)
     same, other = (run.predict(tmp_path / name) for name in ("trained.csv", "new.csv"))
     np.testing.assert_array_equal(same.values, other.values)

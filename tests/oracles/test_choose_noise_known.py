@@ -18,13 +18,13 @@ from epochal.choose import noise_measurement
 from epochal.choose.hyperbola import fit_hyperbola
 from epochal.choose.noise_measurement import block_sums, during, over_training
 from epochal.choose.noise_scale import BlockSums, NoiseScale
-from epochal.models import LOSSES, functions
+from epochal.models import LOSSES, model_from_functions
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "noisy_quadratic.py"
-LINE = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+LINE = model_from_functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
 SQUARED = LOSSES["squared_error"].function
 
 

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
-from epochal.data import EXAMPLES, Encoder, encode_new, example, load, write_example
+from epochal.data import EXAMPLES, TableEncoder, example, load, transform, write_example
 from epochal.data.source import TrainingContext
 
 
@@ -112,14 +112,14 @@ def test_the_encoding_is_that_of_a_column_transformer(frame):
 
 def test_the_schema_survives_json(frame):
     found = load(frame)
-    encoder = Encoder.from_dict(json.loads(json.dumps(found.encoder.to_dict())))
+    encoder = TableEncoder.from_dict(json.loads(json.dumps(found.encoder.to_dict())))
     assert encoder == found.encoder
-    np.testing.assert_array_equal(encode_new(encoder, frame).inputs, found.inputs)
+    np.testing.assert_array_equal(transform(encoder, frame).inputs, found.inputs)
 
 
 def test_the_encoding_of_a_row_does_not_depend_on_other_rows(frame):
     found = load(frame)
-    some = encode_new(found.encoder, frame.iloc[30:40])
+    some = transform(found.encoder, frame.iloc[30:40])
     np.testing.assert_array_equal(some.inputs, found.inputs[30:40])
     np.testing.assert_array_equal(some.targets, found.targets[30:40])
 
@@ -127,7 +127,7 @@ def test_the_encoding_of_a_row_does_not_depend_on_other_rows(frame):
 def test_new_rows_may_be_reordered_wider_and_unlabeled(frame):
     found = load(frame)
     new = frame[["day", "color", "sold", "weight", "size"]].assign(extra=1)
-    same = encode_new(found.encoder, new)
+    same = transform(found.encoder, new)
     np.testing.assert_array_equal(same.inputs, found.inputs)
     assert same.targets is None
     assert same.task is None
@@ -140,7 +140,7 @@ def test_new_rows_may_be_reordered_wider_and_unlabeled(frame):
 def test_unseen_categories_are_counted_and_say_nothing(frame):
     found = load(frame)
     new = frame.head(6).assign(color=["pink", "red", "pink", "blue", "red", "red"])
-    encoded = encode_new(found.encoder, new)
+    encoded = transform(found.encoder, new)
     at = [i for i, name in enumerate(found.features) if name.startswith("color=")]
     assert encoded.inputs[0, at].tolist() == [0, 0, 0, 0]
     assert 'column 3 ("color") has 1 value not seen in training ("pink") in 2 rows' in encoded.raw_notes[0]
@@ -155,10 +155,10 @@ def test_new_files_without_header_match_by_count(tmp_path):
     found = load(tmp_path / "train.csv", target=2)
     assert found.target_name == "column 2"
     for source in (tmp_path / "new.csv", X[:5], X[:5].astype(np.float32)):
-        encoded = encode_new(found.encoder, source)
+        encoded = transform(found.encoder, source)
         np.testing.assert_array_equal(encoded.inputs, found.inputs[:5])
         assert encoded.targets is None
-    np.testing.assert_array_equal(encode_new(found.encoder, tmp_path / "train.csv").targets, found.targets)
+    np.testing.assert_array_equal(transform(found.encoder, tmp_path / "train.csv").targets, found.targets)
 
 
 def test_text_levels_stay_text_in_a_new_file(tmp_path):
@@ -166,7 +166,7 @@ def test_text_levels_stay_text_in_a_new_file(tmp_path):
         ["01", "02", "A", "01", "02", "A"] * 3)))  # fmt: skip
     (tmp_path / "new.csv").write_text("x,code\n1.5,01\n2.5,02\n")
     found = load(tmp_path / "train.csv")
-    encoded = encode_new(found.encoder, tmp_path / "new.csv")
+    encoded = transform(found.encoder, tmp_path / "new.csv")
     assert not encoded.raw_notes or "no category" not in " ".join(encoded.raw_notes)
     assert encoded.inputs[:, 1:].tolist() == [[1, 0, 0], [0, 1, 0]]
 
@@ -176,7 +176,7 @@ def test_one_row_of_text_under_a_header_can_be_predicted(tmp_path):
     (tmp_path / "train.csv").write_text("letter,y\n" + rows)
     (tmp_path / "new.csv").write_text("letter\nb\n")
     found = load(tmp_path / "train.csv")
-    assert encode_new(found.encoder, tmp_path / "new.csv").inputs.tolist() == [[0, 1, 0]]
+    assert transform(found.encoder, tmp_path / "new.csv").inputs.tolist() == [[0, 1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -258,12 +258,12 @@ def test_numpy_files_are_the_arrays_that_they_hold(tmp_path):
         np.testing.assert_array_equal(found.inputs, X)
         np.testing.assert_array_equal(found.targets, y)
         assert found.inputs.flags.writeable
-        assert encode_new(None, X[:3], TrainingContext(task=found.task, shape=found.shape)).inputs.shape == (
+        assert transform(None, X[:3], TrainingContext(task=found.task, shape=found.shape)).inputs.shape == (
             3,
             4,
         )
     like = TrainingContext(task=found.task, shape=found.shape, target_name="column 3")
-    again = encode_new(None, tmp_path / "c.npy", like)
+    again = transform(None, tmp_path / "c.npy", like)
     np.testing.assert_array_equal(again.inputs, X)
     np.testing.assert_array_equal(again.targets, y)
-    assert encode_new(None, X[:1], like).inputs.shape == (1, 4)
+    assert transform(None, X[:1], like).inputs.shape == (1, 4)

@@ -28,7 +28,7 @@ def test_it_equals_scikit_learn(holes):
     )
     np.testing.assert_allclose(scaling.center, oracle[-1].mean_, rtol=1e-6)
     np.testing.assert_allclose(
-        scaling.scale, 1 / oracle[-1].scale_, rtol=1e-5 if holes else 1e-6
+        scaling.inverse_scale, 1 / oracle[-1].scale_, rtol=1e-5 if holes else 1e-6
     )  # medians are float32
     if holes:
         np.testing.assert_array_equal(scaling.impute, oracle[0].statistics_.astype(np.float32))
@@ -54,7 +54,7 @@ def test_other_rows_do_not_leak():
     rest = np.setdiff1d(np.arange(len(inputs)), train)
     inputs[rest] = np.random.RandomState(1).normal(1e6, 1e6, (len(rest), 7))
     after = fit_scaling(inputs, np.ones(7, bool), train)
-    for name in ("impute", "center", "scale"):
+    for name in ("impute", "center", "inverse_scale"):
         assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
 
 
@@ -62,7 +62,7 @@ def test_columns_that_are_not_continuous_stay_and_constant_ones_say_nothing():
     inputs = np.float32([[1, 0, 5, 0], [2, 1, 5, 0], [3, 0, 5, 0], [9, 1, 7, 1]])
     scaling = fit_scaling(inputs, np.array([True, False, True, False]), np.arange(3))
     assert scaling.center.tolist() == [2, 0, 5, 0]
-    np.testing.assert_allclose(scaling.scale, [1.2247449, 1, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(scaling.inverse_scale, [1.2247449, 1, 0, 0], rtol=1e-6)
     assert scaling.apply(inputs)[3].tolist()[1:] == [1, 0, 0]
 
 
@@ -76,7 +76,7 @@ def test_a_column_without_any_training_value_says_nothing():
     inputs = np.float32([[np.nan, 1], [np.nan, 2], [5, 3]])
     scaling = fit_scaling(inputs, np.ones(2, bool), np.arange(2))
     assert np.isfinite(scaling.apply(inputs)).all()
-    assert scaling.scale[0] == 0
+    assert scaling.inverse_scale[0] == 0
 
 
 def test_in_place_is_the_same_and_uses_no_second_array():
@@ -92,7 +92,7 @@ def test_more_dimensions_have_one_center_and_scale():
     images = np.random.RandomState(0).uniform(0, 255, (50, 4, 4, 3)).astype(np.float32)
     scaling = fit_scaling(images, np.ones(1, bool), np.arange(40))
     np.testing.assert_allclose(scaling.center, [images[:40].mean(dtype=float)], rtol=1e-6)
-    np.testing.assert_allclose(scaling.scale, [1 / images[:40].std(dtype=float)], rtol=1e-6)
+    np.testing.assert_allclose(scaling.inverse_scale, [1 / images[:40].std(dtype=float)], rtol=1e-6)
     assert scaling.apply(images).shape == images.shape
 
 

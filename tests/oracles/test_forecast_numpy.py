@@ -27,7 +27,7 @@ def sold():
 @pytest.fixture(scope="module")
 def run(sold):
     frame = pd.DataFrame({"when": pd.date_range("2020-03-31", periods=90, freq="QE"), "sold": sold})
-    data = ep.windows(frame, lags=LAGS, horizon=HORIZON, relative="difference")
+    data = ep.load_windows(frame, lags=LAGS, horizon=HORIZON, relative="difference")
     return ep.fit(ep.MLP(4), data, epochs=3, batch_size=16, repeats=2, test=0.2)
 
 
@@ -36,7 +36,7 @@ def rmse(errors):
 
 
 def test_windows_are_those_of_numpy(sold):
-    data = ep.windows(sold, lags=LAGS, horizon=HORIZON, stride=2)
+    data = ep.load_windows(sold, lags=LAGS, horizon=HORIZON, stride=2)
     wanted = np.lib.stride_tricks.sliding_window_view(sold, LAGS + HORIZON)[::2]
     np.testing.assert_array_equal(data.inputs[:, :, 0], wanted[:, :LAGS].astype(np.float32))
     np.testing.assert_array_equal(data.targets, wanted[:, LAGS:])
@@ -96,7 +96,7 @@ def test_forecasts_outlive_the_run_folder(run, tmp_path):
     for part, found in run.forecasts.items():
         assert read.forecasts[part] == found
         assert ForecastScores.from_dict(found.to_dict()) == found
-    assert read.observed.clock == run.observed.clock
+    assert read.observed.time_column == run.observed.time_column
     np.testing.assert_array_equal(read.observed.value, run.observed.value)
     assert read.summary() == run.summary()
 
@@ -144,7 +144,7 @@ def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
 
 
 def test_a_small_network_beats_the_last_value_on_the_airline_table(tables):
-    data = ep.windows(tables / "airline-passengers.csv", lags=12, relative="ratio")
+    data = ep.load_windows(tables / "airline-passengers.csv", lags=12, relative="ratio")
     run = ep.fit(
         ep.MLP(16), data, batch_size=12, epochs=60, learning_rate=0.01, repeats=3, validation=0.15, test=0.2
     )

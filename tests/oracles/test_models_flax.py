@@ -181,7 +181,9 @@ def test_a_pair_of_functions_is_a_model():
     outputs, state = model.apply(variables, jnp.asarray(X), jax.random.key(1), True)
     np.testing.assert_allclose(outputs, X @ np.asarray(variables.params["w"]), atol=1e-6)
     assert state == () and variables.state == ()
-    assert model == ep.functions(init, apply) and hash(model) == hash(ep.functions(init, apply))
+    assert model == ep.model_from_functions(init, apply) and hash(model) == hash(
+        ep.model_from_functions(init, apply)
+    )
 
 
 @pytest.mark.parametrize("given", [int, dict, "mlp", ep.MLP, None, (1, 2)])

@@ -24,7 +24,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def data():
     # 14 windows train: 4 batches of 3, and 2 left out, others in each epoch.
-    return ep.windows(np.random.default_rng(0).normal(size=5 + 19 * LAGS), lags=LAGS, stride=LAGS)
+    return ep.load_windows(np.random.default_rng(0).normal(size=5 + 19 * LAGS), lags=LAGS, stride=LAGS)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_what_can_carry_no_state_is_refused(data, change, said):
 
 def test_windows_that_overlap_and_networks_without_a_state_are_refused(data):
     with pytest.raises(ep.Refusal, match="cut them with a stride as long as the window"):
-        ep.fit(ep.LSTM(5), ep.windows(np.arange(50.0), lags=4), batch_size=4, stateful=True)
+        ep.fit(ep.LSTM(5), ep.load_windows(np.arange(50.0), lags=4), batch_size=4, stateful=True)
     with pytest.raises(ep.Refusal, match=r"stateful needs a network that has a state, .* got MLP"):
         ep.fit(ep.MLP(5), data, batch_size=4, stateful=True)
 

@@ -13,7 +13,7 @@ from epochal.choose.grid import as_json
 from epochal.choose.noise_measurement import NoiseOverTraining
 from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.option_text import render_message
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
@@ -240,11 +240,11 @@ class Advice:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw cost and update time against the batch size, the best epochs and the curve."""
-        return hook("plot_advice")(self, path)
+        return late_bound("plot_advice")(self, path)
 
     def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:
         """Write a self-contained page about the advice; `command` is the command that trains with it."""
-        return Path(hook("write_page")(hook("advice_page")(self, command), path))
+        return Path(late_bound("write_page")(late_bound("advice_page")(self, command), path))
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
@@ -256,7 +256,7 @@ class Advice:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return hook("advice_html")(self)
+        return late_bound("advice_html")(self)
 
     def __repr__(self) -> str:
         if not self.recommended:

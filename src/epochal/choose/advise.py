@@ -20,7 +20,7 @@ from epochal.choose.store import Store
 from epochal.choose.target_values import check_target_value
 from epochal.choose.trial import Candidate
 from epochal.choose.trial_runner import TrialRunner, prepare_shared, training_on
-from epochal.data import joined, named_columns, y_or_target
+from epochal.data import named_columns, source_from_xy, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model
 from epochal.plan import BatchSchedule
@@ -113,7 +113,7 @@ def advise(
         raise Refusal(
             "advice needs validation samples to judge by; got `validation=0`. Use `validation=0.2`."
         )
-    dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
+    dataset = as_dataset(source_from_xy(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
     final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)

@@ -33,15 +33,15 @@ from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration
 from epochal.common.version import VERSION
-from epochal.data import joined, named_columns, y_or_target
+from epochal.data import named_columns, source_from_xy, y_or_target
 from epochal.errors import Refusal
 from epochal.models import check_model
 from epochal.plan import Plan
 from epochal.runs.studies import write_study
 from epochal.settings import COMPARE_DEFAULTS, Settings
 from epochal.stopping import budgets
-from epochal.training.identity import program_digest
 from epochal.training.loop import Control
+from epochal.training.resume_fingerprint import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
 CONFIRM_SECONDS = 3600.0  # seconds that a comparison may take without being confirmed
@@ -128,7 +128,7 @@ def compare(
         )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
-    columns, data = named_columns(y, sample_weight), joined(data, y, sample_weight, **reading)
+    columns, data = named_columns(y, sample_weight), source_from_xy(data, y, sample_weight, **reading)
     equal = fairness.parse_budget(budget)
     settled = _settle(axes, common, data, equal, "batch_size" in options, control)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)

@@ -13,7 +13,7 @@ from epochal.choose.paired_test import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.text import counted, duration
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
@@ -198,7 +198,7 @@ class Comparison:
 
     def summary(self) -> str:
         """The answer, a line for each setting, and the notes."""
-        return str(hook("comparison_text")(self))
+        return str(late_bound("comparison_text")(self))
 
     def __str__(self) -> str:
         return self.summary()
@@ -207,7 +207,7 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.budget}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        return hook("comparison_html")(self)
+        return late_bound("comparison_html")(self)
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -243,11 +243,11 @@ class Comparison:
             path: also save there, in the format of the suffix.
             style: "light", "dark", or "auto" (transparent, for either background).
         """
-        return hook("plot_comparison")(self, path, style=style)
+        return late_bound("plot_comparison")(self, path, style=style)
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
-        return Path(hook("write_page")(hook("comparison_page")(self), path))
+        return Path(late_bound("write_page")(late_bound("comparison_page")(self), path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
     counts, classes = tuple[Ints, ...](), np.arange(len(base.task.classes))
     if len(classes):
-        true = base.labels(0, "validation")[0]
+        true = base.targets_and_weights(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
     return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts, one_class)
 

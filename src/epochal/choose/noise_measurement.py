@@ -86,8 +86,8 @@ def block_sums(
     one row a sample; the key is that of the order and of each sample's dropout. There are at least 2 blocks.
 
     >>> import jax, jax.numpy as jnp
-    >>> from epochal.models import LOSSES, Variables, functions
-    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> from epochal.models import LOSSES, Variables, model_from_functions
+    >>> line = model_from_functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
     >>> x = jax.random.normal(jax.random.key(0), (512, 3))
     >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
     >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12

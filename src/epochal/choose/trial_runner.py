@@ -32,12 +32,12 @@ from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
 from epochal.training.held_out import class_notes
-from epochal.training.identity import program_digest
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.result import fitted_of
+from epochal.training.resume_fingerprint import program_digest
 from epochal.training.scoring import block_influences
 
 MAX_VMAPPED = 64  # trainings that go through an accelerator in step
@@ -328,13 +328,13 @@ def notes_of(runner: TrialRunner) -> list[str]:
     return [*notes, *([f"trained on {where}; update times are of this machine."] if where else [])]
 
 
-def packed(jobs: Sequence[Job], share: Callable[[Any], Shared]) -> list[Job]:
+def packed(jobs: Sequence[Job], put: Callable[[Any], Shared]) -> list[Job]:
     """Jobs in which models, and other options that are no plain values, are shared.
 
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
     plain = bool | int | float | str | None
-    return _each(jobs, lambda value: value if isinstance(value, plain) else share(value))
+    return _each(jobs, lambda value: value if isinstance(value, plain) else put(value))
 
 
 def unpacked(jobs: Sequence[Job]) -> list[Job]:

@@ -21,19 +21,19 @@ _GROUPS = ("groups", "groups_from", "groups_table")
 
 def load_data(source: str, given: Mapping[str, Any], quiet: bool = False) -> Dataset:
     """The samples, read as these options say."""
-    from epochal.data import load, rank_pairs, windows
-    from epochal.data.texts.texts import text
+    from epochal.data import load, load_rank_pairs, load_windows
+    from epochal.data.texts.texts import load_texts
 
     reading = {"target": given["target"], **reading_of(given)}
     columns = {name: given[name] for name in (*_COLUMNS, "decimal", "date_format")}
     shared = {name: given[name] for name in ("task", "sample_weight", "groups", "groups_from")}
     pairs, tokens, cut = _pairs_of(given), _texts_of(given), _windows_of(given)
     if pairs is not None:
-        return rank_pairs(source, **reading, **columns, **pairs)
+        return load_rank_pairs(source, **reading, **columns, **pairs)
     if tokens is not None:
-        return noted(text(source, **reading, **shared, **tokens), given)
+        return noted(load_texts(source, **reading, **shared, **tokens), given)
     if cut is not None:
-        return noted(windows(source, **reading, **columns, **cut), given)
+        return noted(load_windows(source, **reading, **columns, **cut), given)
     images = {one.name: given[one.name] for one in IMAGES}
     more = {"groups_table": given["groups_table"], "stream": given["stream"]}
     found = load(source, **reading, **columns, **shared, **images, **more, progress=reading_progress(quiet))
@@ -66,7 +66,7 @@ def _not_with(given: Mapping[str, Any], flag: str, remedies: Mapping[str, str]) 
 
 
 def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The keyword arguments of `windows` that no table has besides; None where no window is asked for."""
+    """The keyword arguments of `load_windows` beyond those of a table; None where no window is asked for."""
     names = [one.name for one in WINDOWS]
     if not _asked(given, "window", names, "windows of a time series; give --window ROWS"):
         return None
@@ -80,7 +80,7 @@ def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The keyword arguments of `text` that no table has besides; None where no text is asked for."""
+    """The keyword arguments of `load_texts` that no table has besides; None where no text is asked for."""
     names = [one.name for one in TOKENS]
     if not _asked(given, "text", names, "a column of texts; give --text COLUMN"):
         return None
@@ -93,7 +93,7 @@ def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _pairs_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The keyword arguments of `rank_pairs` that no table has besides; None where nothing is ranked."""
+    """The keyword arguments of `load_rank_pairs` that no table has besides; None where nothing is ranked."""
     if not _asked(given, "rank_by", ("rank_best", "most_pairs"), "ranked rows; give --rank-by COLUMN"):
         return None
     remedies = {

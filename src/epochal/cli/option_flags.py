@@ -14,7 +14,7 @@ _NAMES = {"lags": "window", "id_columns": "id"} | {
 """Arguments whose flag has another name."""
 
 _OF_RANKS = {"by": "rank-by", "best": "rank-best", "most": "most-pairs"}
-"""Arguments of `rank_pairs` whose flag has another name."""
+"""Arguments of `load_rank_pairs` whose flag has another name."""
 
 _CALLS = {"MLP": "hidden", "Patience": "patience", "Blocks": "block-length"}
 """Objects that a flag makes from its value."""
@@ -37,7 +37,7 @@ def in_flags(code: str) -> str:
     --epochs --epochs 20 --out --resize 28x32
     >>> print(in_flags("ep.MLP(128, 64)"), in_flags("stop=ep.Patience(20)"))
     --hidden 128,64 --patience 20
-    >>> print(in_flags('ep.windows(..., lags=9, series="shop")'))
+    >>> print(in_flags('ep.load_windows(..., lags=9, series="shop")'))
     --window 9 --series shop
     >>> print(in_flags('ep.resume("a b", epochs=9)'))
     `epochal resume 'a b' --epochs 9`
@@ -62,7 +62,7 @@ def _of_call(call: ast.Call, source: str) -> str:
     if name in _CALLS:
         values = ",".join(_text(one, source) for one in call.args if not _open(one))
         return f"--{_CALLS[name]} {values}".rstrip()
-    names = _NAMES | (_OF_RANKS if name == "rank_pairs" else {})
+    names = _NAMES | (_OF_RANKS if name == "load_rank_pairs" else {})
     options = [_option(one, names, source) for one in call.keywords]
     folders = [shlex.quote(_text(one, source)) for one in call.args if not _open(one)]
     if name == "resume" and folders:

@@ -23,9 +23,9 @@ def join_others(given: dict[str, Any]) -> bool:
             )
     elif all(value is None for value in options.values()):
         return True
-    from epochal.training.processes import join, process_group
+    from epochal.training.processes import init_distributed, process_group
 
-    join(**options, names=_NAMES)
+    init_distributed(**options, names=_NAMES)
     if not process_group().alone:
         _take_standard_output(process_group().leads)
     return process_group().leads
@@ -70,5 +70,5 @@ def ended_together(status: int) -> bool:
         return status <= 128
     if hosts.process_group().over:
         return False
-    hosts.leave()
+    hosts.shutdown()
     return status <= 128

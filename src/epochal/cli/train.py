@@ -155,7 +155,7 @@ def show_training(events: Events, control: Control, screen: Screen) -> Run:
 
                 conclude(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
         except KeyboardInterrupt:
-            events.abandon()
+            events.close_without_waiting()
             if not screen.anything_learned():
                 raise
             interrupts.announce()

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 from epochal.common.option_text import render_message
 
-PATIENCE_SECONDS = 2.0
+INTERRUPT_TIMEOUT = 2.0
 """How long a process interrupted twice waits for device calls, which usually take a tenth of a second."""
 
 Result = TypeVar("Result")
@@ -40,8 +40,8 @@ def interruptible(call: Callable[[], Result]) -> Result:
     return found.result()
 
 
-def ended(threads: Iterable[threading.Thread], seconds: float | None = None) -> bool:
-    """Whether all threads have ended, within that many seconds."""
+def join_all(threads: Iterable[threading.Thread], seconds: float | None = None) -> bool:
+    """Wait for the threads, at most that many seconds altogether; whether all have ended."""
     until = None if seconds is None else time.monotonic() + seconds
     threads = list(threads)
     for thread in threads:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.statistics import Floats, Ints, forward_filled, t_factor
 from epochal.errors import Refusal, did_you_mean
@@ -296,7 +296,7 @@ class Curves:
         log: bool | None = None,
     ) -> Figure:
         """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.plots`."""
-        return hook("plot_curves")(
+        return late_bound("plot_curves")(
             self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
         )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.option_text import render_message
 from epochal.common.text import one_line
 from epochal.data.images.pixel_arrays import in_fractions
@@ -133,7 +133,7 @@ class Dataset:
         quick = isinstance(self.inputs, np.ndarray | MemoryArray | FileArray)
         return quick and self.dtype.kind == "f" and not in_fractions(self.inputs)
 
-    def only(self, chosen: NDArray[np.int64]) -> Dataset:
+    def subset(self, chosen: NDArray[np.int64]) -> Dataset:
         """A subset of the samples by index; not for windows, which have positions in time."""
         assert self.targets is not None
         weight, groups = self.sample_weight, self.groups
@@ -162,7 +162,7 @@ class Dataset:
         return np.where(there.any(axis=1), last, 0)
 
     def _repr_html_(self) -> str:
-        return hook("dataset_html")(self)
+        return late_bound("dataset_html")(self)
 
     def to_dict(self) -> dict[str, Any]:
         """A description as JSON, without the samples."""

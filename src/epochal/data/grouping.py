@@ -30,7 +30,7 @@ SCATTERED = "a random split puts on both sides"
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
     """The data set with groups from a table of names, for samples with names, or from an array."""
     if table is None:
-        return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
+        return replace(with_groups(dataset, groups, "from `groups`"), recipe=None)
     if groups is not None or dataset.groups is not None:
         raise Refusal("`groups_table` tells the groups; leave `groups` and `groups_from` out.")
     if not dataset.names:
@@ -42,7 +42,7 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
     if recipe is not None:
         options = {**recipe.options, "groups_table": where}
         recipe = None if where is None else replace(recipe, options=options)
-    return replace(with_groups(dataset, by_table(dataset.names, table), "told by a table"), recipe=recipe)
+    return replace(with_groups(dataset, by_table(dataset.names, table), "from `groups_table`"), recipe=recipe)
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: str) -> Dataset:
@@ -56,7 +56,7 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], origin: 
     if len(sizes) < 2:
         raise Refusal(f"`groups` must be at least 2; got 1 ({origin}).")
     note = (
-        f"{len(sizes):,} groups, {origin}, the largest of {sizes.max():,} samples: a split keeps each whole."
+        f"{len(sizes):,} groups {origin}, the largest of {sizes.max():,} samples: a split keeps each whole."
     )
     return replace(dataset, groups=ids, raw_notes=(*dataset.raw_notes, note))
 

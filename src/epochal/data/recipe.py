@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from epochal.data.files.container import is_stream
+from epochal.data.files.file_format import is_stream
 from epochal.data.records import Record, plain
 
 EXAMPLE = "example:"
@@ -39,7 +39,7 @@ def fits(value: Any, kind: Any) -> bool:
     return len(value) == len(kinds) and all(map(fits, value, kinds))
 
 
-def options_of(declaring: Callable[..., Any]) -> Mapping[str, Any]:
+def option_types(declaring: Callable[..., Any]) -> Mapping[str, Any]:
     """The options of a reader with their types, as its signature or a dataclass declares them."""
     hints = get_type_hints(declaring)
     return {name: hint for name, hint in hints.items() if name not in ("source", "return")}
@@ -52,9 +52,9 @@ class Recipe(Record):
     Arrays, frames and other objects have none.
 
     >>> arguments = {"target": "species", "task": None}
-    >>> recipe = Recipe.of("load", {"target": str}, "example:iris", arguments)
+    >>> recipe = Recipe.of("load_data", {"target": str}, "example:iris", arguments)
     >>> recipe.to_dict()
-    {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
+    {'reader': 'load_data', 'source': 'example:iris', 'options': {'target': 'species'}}
     """
 
     reader: str

@@ -92,22 +92,22 @@ def built(kind: type[T], value: Any, /, **given: Any) -> T:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in value:
             raise Damaged(f"{word} lacks {name}")
-    found = {name: converted(hints[name], one, f"{word}.{name}") for name, one in value.items()}
+    found = {name: convert_json(hints[name], one, f"{word}.{name}") for name, one in value.items()}
     return kind(**found, **given)
 
 
-def converted(hint: Any, value: Any, where: str) -> Any:
+def convert_json(hint: Any, value: Any, where: str) -> Any:
     """A JSON value converted to a type hint: lists to tuples, integers to floats; else `Damaged`."""
     if hint is Any:
         return value
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint == NullableFloat:
-        return math.nan if value is None else converted(float, value, where)
+        return math.nan if value is None else convert_json(float, value, where)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in inner:
             return None
         (rest,) = (one for one in inner if one is not type(None))
-        return converted(rest, value, where)
+        return convert_json(rest, value, where)
     if origin is Literal:
         due, fits = f"one of {', '.join(inner)}", isinstance(value, str) and value in inner
     elif origin is tuple:
@@ -125,10 +125,10 @@ def converted(hint: Any, value: Any, where: str) -> Any:
         raise Damaged(f"{where} must be {due}; got {one_line(repr(value), 80)}")
     if origin is tuple:
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
-        return tuple(converted(one, item, where) for one, item in zip(kinds, value, strict=True))
+        return tuple(convert_json(one, item, where) for one, item in zip(kinds, value, strict=True))
     if origin is dict:
         return {
-            name: converted(inner[1], one, f"{where}.{one_line(name, 40)}") for name, one in value.items()
+            name: convert_json(inner[1], one, f"{where}.{one_line(name, 40)}") for name, one in value.items()
         }
     return float(value) if hint is float else value
 

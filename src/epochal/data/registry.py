@@ -46,7 +46,7 @@ SOURCES: tuple[DataSource, ...] = (
 """All sources; the first that recognizes an object loads it."""
 
 
-def recognized(source: Any, reader: str = "load") -> DataSource:
+def recognized(source: Any, reader: str = "load_data") -> DataSource:
     """The source that recognizes an object, among those of a reader."""
     found = next((one for one in SOURCES if one.reader == reader and one.recognizes(source)), None)
     if found is None:
@@ -161,8 +161,8 @@ def load(
     for name in ("source", "progress", "groups_table"):
         arguments.pop(name)
     if groups_table is None and isinstance(groups, str | int | None):
-        return read("load", source, arguments, progress)
-    return grouped(read("load", source, {**arguments, "groups": None}, progress), groups_table, groups)
+        return read("load_data", source, arguments, progress)
+    return grouped(read("load_data", source, {**arguments, "groups": None}, progress), groups_table, groups)
 
 
 def recipe_from_dict(value: Any) -> Recipe:
@@ -192,7 +192,7 @@ def recipe_from_dict(value: Any) -> Recipe:
 def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | None = None) -> Dataset:
     """Reload a recipe, possibly from another place.
 
-    >>> read_again(recipe_from_dict({"reader": "load", "source": "example:iris", "options": {}})).samples
+    >>> read_again(recipe_from_dict({"reader": "load_data", "source": "example:iris", "options": {}})).samples
     150
     """
     options = {name: tuple(one) if isinstance(one, list) else one for name, one in recipe.options.items()}
@@ -202,7 +202,7 @@ def read_again(recipe: Recipe, source: Any = None, progress: ProgressCallback | 
     return found if table is None else grouped(found, table)
 
 
-def encode_new(
+def transform(
     encoder: SampleEncoder | None, source: Any, context: TrainingContext = NO_CONTEXT, *, finite: bool = False
 ) -> Dataset:
     """Encode new samples as the training samples were, with targets if they have any.
@@ -213,8 +213,8 @@ def encode_new(
     """
     kind = type(encoder)
     found_by = ARRAYS if encoder is None else next(one for one in SOURCES if one.encoder is kind)
-    assert found_by.encode_new is not None
-    found = found_by.encode_new(encoder, parts_on_host(source), context)
+    assert found_by.transform is not None
+    found = found_by.transform(encoder, parts_on_host(source), context)
     if finite and isinstance(found.inputs, np.ndarray):
         refuse_missing_values(found.inputs)
     return found
@@ -229,7 +229,7 @@ def encoder_from_dict(value: Any) -> SampleEncoder:
     return known[kind].from_dict(value)
 
 
-def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
+def source_from_xy(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
     """The `source` of `load` for the arguments of `fit(model, X, y)`.
 
     Args:
@@ -238,9 +238,9 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         sample_weight: the weights, likewise.
         reading: arguments of `load` for a source whose columns are named.
 
-    >>> joined([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
+    >>> source_from_xy([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
     (2, 2)
-    >>> joined([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+    >>> source_from_xy([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
     Traceback (most recent call last):
     epochal.errors.Refusal: y is missing: X has 4 samples and no targets; give X and y, one target a sample.
     """

@@ -51,18 +51,18 @@ class DataSource:
         load: loads training samples of (object, given arguments, progress callback);
             refuses what cannot work, in one sentence.
         options: serializable options with their types, for recipes.
-        reader: the reader function in recipes: "load", or a more specific one.
+        reader: the reader function in recipes: "load_data", or a more specific one.
         encoder: the encoder class; None for arrays.
-        encode_new: encodes new samples, with targets if any, of (encoder, object, `TrainingContext`).
+        transform: encodes new samples, with targets if any, of (encoder, object, `TrainingContext`).
         recognizes: whether this object is of this kind; any is, where a reader has one kind only.
         endless: whether it has no length, and is read once.
     """
 
     load: Callable[[Any, Mapping[str, Any], ProgressCallback | None], Dataset]
     options: Mapping[str, Any] = field(default_factory=dict)
-    reader: str = "load"
+    reader: str = "load_data"
     encoder: type[SampleEncoder] | None = None
-    encode_new: Callable[[Any, Any, TrainingContext], Dataset] | None = None
+    transform: Callable[[Any, Any, TrainingContext], Dataset] | None = None
     recognizes: Callable[[Any], bool] = lambda source: True
     endless: bool = False
 

@@ -20,11 +20,11 @@ _BLOCK_VALUES = 1 << 20
 
 @dataclass(frozen=True)
 class Scaling:
-    """The scaling of inputs: missing values filled, then `(x - center) * scale`.
+    """The scaling of inputs: missing values filled, then `(x - center) * inverse_scale`.
 
     Each array is `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
     than two dimensions: float32, or float64 for inputs that need it. A column that is
-    constant in the training samples has scale 0.
+    constant in the training samples has `inverse_scale` 0.
 
     >>> Scaling(*(np.float32([value]) for value in (5, 3, 2))).apply(np.float32([[4], [np.nan]])).tolist()
     [[2.0], [4.0]]
@@ -32,7 +32,7 @@ class Scaling:
 
     impute: NDArray[Any]
     center: NDArray[Any]
-    scale: NDArray[Any]
+    inverse_scale: NDArray[Any]
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
     """The dtype after scaling."""
@@ -54,16 +54,16 @@ class Scaling:
             block = inputs[rows]
             filled = np.where(np.isnan(block), self.impute, block)
             np.subtract(filled, self.center, out=filled)
-            np.multiply(filled, self.scale, out=out[rows])
+            np.multiply(filled, self.inverse_scale, out=out[rows])
         return out
 
 
 @dataclass(frozen=True)
 class TargetScaling:
-    """The scaling of regression targets: `(y - center) * scale`, and its inverse.
+    """The scaling of regression targets: `(y - center) * inverse_scale`, and its inverse.
 
-    `center` and `scale` are float64 `(m,)`, or `()` for a single target: targets far from zero that differ by
-    little, such as time stamps, are centered before they are rounded to float32.
+    `center` and `inverse_scale` are float64 `(m,)`, or `()` for a single target: targets far from zero that
+    differ by little, such as time stamps, are centered before they are rounded to float32.
 
     >>> scaling = TargetScaling(np.float64(1.7e9), np.float64(0.01))
     >>> scaling.apply(np.float64([1.7e9 + 25])).item(), scaling.inverse_transform(np.float64([0.25])).item()
@@ -71,15 +71,15 @@ class TargetScaling:
     """
 
     center: Floats
-    scale: Floats
+    inverse_scale: Floats
 
     def apply(self, targets: NDArray[Any]) -> NDArray[np.float32]:
         """The scaled targets, float32."""
-        return ((targets - self.center) * self.scale).astype(np.float32)
+        return ((targets - self.center) * self.inverse_scale).astype(np.float32)
 
     def inverse_transform(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Predictions in the units of the targets: the inverse of `apply`."""
-        return outputs / self.scale + self.center
+        return outputs / self.inverse_scale + self.center
 
 
 def fit_scaling(inputs: Inputs, continuous: Bools, train: Ints) -> Scaling:
@@ -142,8 +142,8 @@ def _scaling(
     stored: Any, fill: Floats, center: Floats, variance: Floats, continuous: Bools, varies: Bools
 ) -> Scaling:
     deviation = np.sqrt(variance)
-    scale = np.divide(1.0, deviation, out=np.zeros(len(deviation)), where=varies & (deviation > 1e-38))
-    columns = fill, np.where(continuous, center, 0.0), np.where(continuous, scale, varies.astype(float))
+    inverse = np.divide(1.0, deviation, out=np.zeros(len(deviation)), where=varies & (deviation > 1e-38))
+    columns = fill, np.where(continuous, center, 0.0), np.where(continuous, inverse, varies.astype(float))
     return Scaling(*(column.astype(stored) for column in columns))
 
 
@@ -175,8 +175,8 @@ def fit_target_scaling(targets: NDArray[Any], train: Ints) -> TargetScaling:
     chosen = targets[train].astype(np.float64)
     deviation = chosen.std(axis=0)
     varies = (np.ptp(chosen, axis=0) > 0) & (deviation > 1e-38)
-    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
-    return TargetScaling(np.asarray(chosen.mean(axis=0)), np.asarray(scale))
+    inverse = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
+    return TargetScaling(np.asarray(chosen.mean(axis=0)), np.asarray(inverse))
 
 
 def first_missing(inputs: Inputs) -> int | None:
@@ -244,7 +244,7 @@ class LevelScaling(Scaling):
     @property
     def standardizes(self) -> bool:
         """Whether any number is centered or scaled."""
-        return bool(self.center.any() or (self.scale != 1).any())
+        return bool(self.center.any() or (self.inverse_scale != 1).any())
 
     def apply(self, inputs: Inputs, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scaled inputs, with 0 for unknown levels; see `Scaling.apply`."""
@@ -269,10 +269,10 @@ def fit_levels(
         standardize: whether to center and scale numbers; missing ones are filled in any case.
     """
     base, k = fit_scaling(inputs, continuous, train), len(sizes)
-    impute, center, scale = base.impute.copy(), base.center.copy(), base.scale.copy()
+    impute, center, inverse = base.impute.copy(), base.center.copy(), base.inverse_scale.copy()
     if not standardize:
-        center[:], scale[:] = 0, 1
-    impute[-k:], center[-k:], scale[-k:] = 0, 0, 1
+        center[:], inverse[:] = 0, 1
+    impute[-k:], center[-k:], inverse[-k:] = 0, 0, 1
     counts = [np.zeros(size, np.int64) for size in sizes]
     for start in range(0, len(train), _BLOCK):
         block = inputs[train[start : start + _BLOCK]]
@@ -280,4 +280,4 @@ def fit_levels(
             codes = block[..., block.shape[-1] - k + place].astype(np.int64).ravel()
             count += np.bincount(codes, minlength=len(count))
     known = np.concatenate(counts) >= FEWEST
-    return LevelScaling(impute, center, scale, np.array(sizes, np.int64), known)
+    return LevelScaling(impute, center, inverse, np.array(sizes, np.int64), known)

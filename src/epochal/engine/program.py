@@ -30,7 +30,7 @@ from epochal.engine.state import (
 from epochal.engine.update import Packing, make_update_step
 from epochal.models import PyTree, Variables
 
-PLACES = 1024
+EVALUATION_SLOTS = 1024
 """Most evaluations in one call."""
 
 
@@ -251,14 +251,14 @@ def make_call(
             more = (updates_left > 0) & ~finished(position) & active(state).any()
             if spec.host_metrics:
                 return more & ~position.eval_due
-            return (evaluations.count < PLACES) & (position.eval_due | more)
+            return (evaluations.count < EVALUATION_SLOTS) & (position.eval_due | more)
 
         evaluations = Evaluations(
             count=jnp.int32(0),
-            epoch=jnp.zeros(PLACES, jnp.int32),
-            index=jnp.zeros(PLACES, jnp.int32),
-            running=jnp.zeros((PLACES, repeats), bool),
-            values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
+            epoch=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
+            index=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
+            running=jnp.zeros((EVALUATION_SLOTS, repeats), bool),
+            values=jnp.zeros((EVALUATION_SLOTS, repeats, len(spec.columns)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)

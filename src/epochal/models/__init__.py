@@ -33,7 +33,7 @@ from epochal.models.model import (
     as_model_input as as_model_input,
     build_for_inputs as build_for_inputs,
     described as described,
-    functions as functions,
+    model_from_functions as model_from_functions,
     model_input_dtype as model_input_dtype,
     shapes_of as shapes_of,
 )

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.model import Applied, Model, PyTree, Variables, functions
+from epochal.models.model import Applied, Model, PyTree, Variables, model_from_functions
 
 
 def is_flax(model: Any) -> bool:
@@ -147,7 +147,7 @@ def as_model(model: Any, outputs: int) -> Model:
     if is_flax(model):
         return FlaxModel(model)
     if isinstance(model, tuple) and len(model) == 2 and all(callable(part) for part in model):
-        return functions(*model)
+        return model_from_functions(*model)
     if isinstance(model, Model) and not isinstance(model, type):
         return model
     raise Refusal(

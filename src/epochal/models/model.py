@@ -50,7 +50,7 @@ def described(model: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FunctionModel:
-    """A model made of two plain functions; see `functions`."""
+    """A model made of two plain functions; see `model_from_functions`."""
 
     init_function: Callable[[jax.Array, jax.Array], PyTree]
     apply_function: Callable[[PyTree, jax.Array], jax.Array]
@@ -64,13 +64,13 @@ class FunctionModel:
         return self.apply_function(variables.params, inputs), ()
 
 
-def functions(
+def model_from_functions(
     init: Callable[[jax.Array, jax.Array], PyTree], apply: Callable[[PyTree, jax.Array], jax.Array]
 ) -> FunctionModel:
     """Make a model of `init(key, sample) -> params` and `apply(params, inputs) -> outputs`.
 
     >>> import jax, jax.numpy as jnp
-    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> line = model_from_functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
     >>> variables = line.init(jax.random.key(0), jnp.ones(3))
     >>> line.apply(variables, jnp.ones((2, 3)), jax.random.key(1), True)[0].shape
     (2,)
@@ -118,7 +118,7 @@ def shapes_of(model: Model, sample: tuple[int, ...], dtype: Any = np.float32) ->
     """The shapes of a model's variables for samples of this shape and stored dtype, without computing.
 
     >>> import jax
-    >>> line = functions(lambda key, sample: jax.numpy.zeros(sample.shape), lambda w, x: x @ w)
+    >>> line = model_from_functions(lambda key, sample: jax.numpy.zeros(sample.shape), lambda w, x: x @ w)
     >>> shapes_of(line, (3,)).params.shape
     (3,)
     """

@@ -74,7 +74,7 @@ class Pairwise:
         if values.ndim < 3 or values.shape[1] != 2:
             raise Refusal(
                 f"Pairwise needs samples that are pairs of items, (n, 2, ...); got {tuple(values.shape)}. "
-                "Make them with epochal.rank_pairs."
+                "Make them with epochal.load_rank_pairs."
             )
 
     def to_dict(self) -> dict[str, Any]:

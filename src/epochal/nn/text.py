@@ -113,7 +113,7 @@ def _largest(inputs: Any) -> int:
     if inputs.dtype != np.int32:
         raise Refusal(
             f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
-            "Use MLP(...) or LSTM(...) for numbers; `ep.text(..., text=COLUMN)` makes ids of texts."
+            "Use MLP(...) or LSTM(...) for numbers; `ep.load_texts(..., text=COLUMN)` makes ids of texts."
         )
     largest = 0
     for start in range(0, len(inputs), _BLOCK):

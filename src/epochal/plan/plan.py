@@ -108,7 +108,7 @@ Use "full" for one batch per epoch.
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        self._check_pace(order)
+        self._check_schedule(order)
 
     def __repr__(self) -> str:
         size: object = '"full"' if self.is_full else self.batch_schedule or int(self.batch_size)
@@ -222,7 +222,7 @@ Use "full" for one batch per epoch.
 
     # Inside ------------------------------------------------------------------------------------------------
 
-    def _check_pace(self, order: Order) -> None:
+    def _check_schedule(self, order: Order) -> None:
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(

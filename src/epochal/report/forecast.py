@@ -22,7 +22,7 @@ def forecast_figure(run: Run) -> dict[str, Any] | None:
     steps = list(range(1, min(run.task.targets, _MOST_STEPS) + 1))
     return {
         "target": run.data["target"],
-        "time": run.observed.clock.name or "row",
+        "time": run.observed.time_column.name or "row",
         "repeats": run.repeats,
         "steps": steps,
         "series": [_series(run, *one, steps) for one in enumerate(run.observed.names[:_MOST_SERIES])],
@@ -77,9 +77,9 @@ def drawn(run: Run, series: int = 0, step: int = 1) -> tuple[NDArray[Any], Float
     assert history is not None
     own = np.flatnonzero(history.series == series)
     time = history.time[own]
-    if history.clock.kind == "date":
+    if history.time_column.kind == "date":
         time = time.astype("datetime64[s]")
-    elif history.clock.kind == "row":
+    elif history.time_column.kind == "row":
         time = history.row[own]
     shared = all(np.array_equal(run.splits[0], other) for other in run.splits[1:])
     parts = []

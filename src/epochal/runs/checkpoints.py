@@ -1,6 +1,6 @@
 """Checkpoints of a training, written atomically.
 
-    checkpoints/200/manifest.json          sealed: the files with sizes and SHA-256, the updates, the identity
+    checkpoints/200/manifest.json          sealed: the files with sizes and SHA-256, updates, fingerprint
     checkpoints/200/repeats-0.safetensors  the snapshot of one stack
     checkpoints/tmp-300-3f…                being written, or left by a writer that died
     checkpoints/trash-100-9a…              being removed, or left by one
@@ -53,13 +53,13 @@ class Manifest(Record):
     """Its number among the checkpoints of the run, from 1."""
     value: float | None
     """The monitored value, if any; lower is better."""
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     files: dict[str, Digest] = field(default_factory=dict)
     """By file, in order."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {"format": _FORMAT, "identity_sha256": digest(self.identity), **super().to_dict()}
+        return {"format": _FORMAT, "fingerprint_sha256": digest(self.fingerprint), **super().to_dict()}
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -71,13 +71,13 @@ class Manifest(Record):
                 f'"{file}" must have format {_FORMAT}, which this version of epochal reads; '
                 f"got {str(document.get('format'))[:20]}."
             )
-        sealed = {name: document.pop(name, None) for name in ("format", "identity_sha256")}
+        sealed = {name: document.pop(name, None) for name in ("format", "fingerprint_sha256")}
         try:
             manifest = built(cls, document)
             if not all(NAME.fullmatch(name) for name in manifest.files):
                 raise Damaged("a piece must have a name of a to z, 0 to 9 and hyphens")
-            if digest(manifest.identity) != sealed["identity_sha256"]:
-                raise Damaged("identity must have its SHA-256")
+            if digest(manifest.fingerprint) != sealed["fingerprint_sha256"]:
+                raise Damaged("fingerprint must have its SHA-256")
         except Damaged as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error.what}).') from error
         if path.name != str(manifest.updates):
@@ -105,7 +105,7 @@ class Loaded:
 
     path: Path
     updates: int
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     files: tuple[CheckpointFile, ...]
 
 
@@ -114,14 +114,14 @@ class Checkpoints:
 
     Args:
         folder: the run folder, which must exist. Leftovers of a dead writer are removed.
-        identity: JSON that identifies the training; checkpoints of others are not used.
+        fingerprint: JSON that identifies the training; checkpoints of others are not used.
         keep_every: also keep every so many-th checkpoint, besides the last two and the best.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int | None = None) -> None:
+    def __init__(self, folder: Path, fingerprint: Mapping[str, Any], keep_every: int | None = None) -> None:
         self.folder = folder
         self._place = folder / FOLDER
-        self._identity: dict[str, Any] = json.loads(json.dumps(identity, allow_nan=False))
+        self._fingerprint: dict[str, Any] = json.loads(json.dumps(fingerprint, allow_nan=False))
         self._keep_every = keep_every
         self._copies: dict[str, _Copies] = {}
         self._manifests: dict[int, Manifest] = {}
@@ -167,7 +167,7 @@ class Checkpoints:
         path = self._place / str(updates)
         try:
             self._sound.pop(updates, None)
-            if not (self._verifies(updates) and self._manifests[updates].identity == self._identity):
+            if not (self._verifies(updates) and self._manifests[updates].fingerprint == self._fingerprint):
                 self._commit(path, files, value)
             self._retain(updates)
         except OSError as error:
@@ -185,7 +185,7 @@ class Checkpoints:
         number = 1 + max((one.number for one in self._manifests.values()), default=0)
         finite = None if value is None or not math.isfinite(value) else float(value)
         updates = int(path.name)
-        saved = self._write(path, files, Manifest(updates, number, finite, self._identity))
+        saved = self._write(path, files, Manifest(updates, number, finite, self._fingerprint))
         try:
             manifest = check(path)
         except Refusal as refusal:
@@ -311,7 +311,7 @@ def load(path: Path) -> Loaded:
         except (LookupError, ValueError) as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
         files.append(CheckpointFile(name, tensors, about))
-    return Loaded(path, manifest.updates, manifest.identity, tuple(files))
+    return Loaded(path, manifest.updates, manifest.fingerprint, tuple(files))
 
 
 def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:

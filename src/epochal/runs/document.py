@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import KINDS, Verdict
 from epochal.data import Task
-from epochal.data.records import Damaged, NullableFloat, built, converted
+from epochal.data.records import Damaged, NullableFloat, built, convert_json
 from epochal.runs.checks import WRONG, check_shape, damaged, predictions_file, read_table, reading
 from epochal.runs.disk import Digest
 from epochal.runs.forecast import ForecastScores
@@ -77,8 +77,8 @@ def read_document(path: Path) -> Document:
             for name, kind in kinds.items():
                 if name not in getattr(document, part):
                     raise Damaged(f"{part} lacks {name}")
-                converted(kind, getattr(document, part)[name], f"{part}.{name}")
-        converted(dict[str, Any], document.settings.get("own_metrics", {}), "settings.own_metrics")
+                convert_json(kind, getattr(document, part)[name], f"{part}.{name}")
+        convert_json(dict[str, Any], document.settings.get("own_metrics", {}), "settings.own_metrics")
         if document.verdict.kind not in KINDS:
             raise Damaged("verdict.kind is none that there is")
         repeats = len(document.outcomes)

@@ -90,7 +90,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
-    return dataset.only(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
+    return dataset.subset(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.option_text import of_new_data
 from epochal.curves import Summary
 from epochal.data import Task
@@ -173,7 +173,7 @@ class Evaluation:
 
     def summary(self, width: int = 100) -> str:
         """As text of at most this width."""
-        return str(hook("evaluation_text")(self, width))
+        return str(late_bound("evaluation_text")(self, width))
 
     def __str__(self) -> str:
         return self.summary()
@@ -183,4 +183,4 @@ class Evaluation:
         return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
 
     def _repr_html_(self) -> str:
-        return hook("evaluation_html")(self)
+        return late_bound("evaluation_html")(self)

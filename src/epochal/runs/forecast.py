@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
-from epochal.data import Clock, Timeline
+from epochal.data import TimeColumn, Timeline
 from epochal.data.records import Record, built, plain
 from epochal.runs.metrics import blocks_of
 
@@ -271,8 +271,8 @@ class Observed:
 
     Args:
         names: names of the series; one empty name for a single one.
-        by: the column of names.
-        clock: the kind of time.
+        series_column: the column of names.
+        time_column: the kind of time.
         series: `(m,)`, the series of each row.
         row: `(m,)`, its row in the source, from 1.
         time: `(m,)`, its time: seconds since 1970, a number, or a count.
@@ -280,8 +280,8 @@ class Observed:
     """
 
     names: tuple[str, ...]
-    by: str
-    clock: Clock
+    series_column: str
+    time_column: TimeColumn
     series: NDArray[np.int64]
     row: NDArray[np.int64]
     time: NDArray[Any]
@@ -292,7 +292,7 @@ class Observed:
         """From windows in memory."""
         series = np.repeat(np.arange(len(line.times)), list(map(len, line.times)))
         columns = map(np.concatenate, (line.rows, line.times, line.values))
-        return Observed(line.names, line.by, line.clock, series, *columns)
+        return Observed(line.names, line.series_column, line.time_column, series, *columns)
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of source rows here."""
@@ -302,7 +302,7 @@ class Observed:
 
     def to_dict(self) -> dict[str, Any]:
         """What is no column, as JSON."""
-        return dict(plain({"names": self.names, "by": self.by, "clock": self.clock}))
+        return {name: plain(getattr(self, name)) for name in ("names", "series_column", "time_column")}
 
     def to_arrow(self) -> Any:
         """The columns as a table."""

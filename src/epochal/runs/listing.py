@@ -10,7 +10,7 @@ from typing import Any
 from epochal.common.metric_names import label_of
 from epochal.common.text import one_line
 from epochal.curves import Summary
-from epochal.data.records import Record, converted
+from epochal.data.records import Record, convert_json
 from epochal.errors import Refusal
 from epochal.runs.checks import WRONG
 from epochal.runs.document import Document, read_document
@@ -76,9 +76,9 @@ def _entry(path: Path) -> Entry | None:
 
 def _described(path: Path, document: Document) -> Entry:
     figures = [
-        _figure(f"{part}.{name}", converted(Summary, metrics[name], name))
+        _figure(f"{part}.{name}", convert_json(Summary, metrics[name], name))
         for part in ("test", "validation")
-        for metrics in [converted(dict[str, Any], document.scores.get(part, {}).get("metrics", {}), part)]
+        for metrics in [convert_json(dict[str, Any], document.scores.get(part, {}).get("metrics", {}), part)]
         for name in ("accuracy", "r2", "loss")
         if name in metrics
     ]
@@ -99,10 +99,10 @@ def _study_entry(study: StudyFolder) -> Entry:
     common: dict[str, Any] = {
         "run": run,
         "kind": study.kind,
-        "date": one_line(converted(str, found["conditions"]["date"], "date"), 200),
-        "source": one_line(converted(str, found["data"]["source"], "source"), 200),
+        "date": one_line(convert_json(str, found["conditions"]["date"], "date"), 200),
+        "source": one_line(convert_json(str, found["data"]["source"], "source"), 200),
     }
-    column = one_line(converted(str, found["column"], "column"), 200)
+    column = one_line(convert_json(str, found["column"], "column"), 200)
     if study.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
@@ -112,8 +112,8 @@ def _study_entry(study: StudyFolder) -> Entry:
         repeats = len(found["quality"]["per_repeat"])
     else:
         best = found["rows"][0]
-        size, epochs = converted(int, best["batch_size"], "batch_size"), best["epochs"]
-        repeats = converted(int, best["repeats"], "repeats")
+        size, epochs = convert_json(int, best["batch_size"], "batch_size"), best["epochs"]
+        repeats = convert_json(int, best["repeats"], "repeats")
         verdict, settings = f"best of {len(found['rows']):,}", len(found["rows"])
     common |= {"batch_size": size, "epochs": math.ceil(epochs), "repeats": repeats}
     figure = _figure(column, Summary.from_dict(best["quality"]))

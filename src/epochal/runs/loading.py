@@ -25,7 +25,7 @@ from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes
 from epochal.models.metrics import RESERVED
 from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
-from epochal.runs.checks import WRONG, custom_model, damaged, one_line, read_table, reading, rebuilt_model
+from epochal.runs.checks import WRONG, custom_model, damaged, read_table, reading, rebuilt_model, safe_line
 from epochal.runs.document import Document, check_run, read_document, read_scores
 from epochal.runs.forecast import Observed
 from epochal.runs.outcome import Fitted
@@ -97,7 +97,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),
             "observed": None if document.history is None else Observed.from_arrow(document.history, history),
-            "names": tuple(map(one_line, columns["name"].to_pylist())) if "name" in columns else (),
+            "names": tuple(map(safe_line, columns["name"].to_pylist())) if "name" in columns else (),
             "rows": columns["row"].to_numpy(),
             **({"hashes": columns["hash"].to_numpy()} if "hash" in columns else {}),
         }
@@ -144,7 +144,7 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
     names, misfit = names_of(shapes), "the model does not fit the run:"
     for name in sorted(found["best"]):
         if name.startswith("0/") and name[2:] not in names:
-            raise Refusal(f"{misfit} it has no {one_line(name[2:])}, which the run has.")
+            raise Refusal(f"{misfit} it has no {safe_line(name[2:])}, which the run has.")
 
     def variables(which: str, repeat: int) -> Variables:
         leaves = [found[which].get(f"{repeat}/{name}") for name in names]

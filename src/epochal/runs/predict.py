@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.text import shortlist
 from epochal.common.waiting import interruptible
-from epochal.data import Dataset, PairEncoder, encode_new
+from epochal.data import Dataset, PairEncoder, transform
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
 from epochal.data.rankings.ranking import items_of
@@ -180,7 +180,7 @@ def read_samples(
         partial=True,
         stream=True if run.settings.get("stream") is True else None,
     )
-    dataset = encode_new(encoder, data, context, finite=any(fitted.scaling is None for fitted in run.fitted))
+    dataset = transform(encoder, data, context, finite=any(fitted.scaling is None for fitted in run.fitted))
     return replace(dataset, raw_notes=(*dataset.raw_notes, *_far(run, dataset)))
 
 
@@ -196,7 +196,7 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
         return []
     some = inputs[:: -(-len(inputs) // _MOST_LOOKED_AT)]
     with np.errstate(invalid="ignore"):
-        share = (np.abs((some - scaling.center) * scaling.scale) > 2).mean(axis=0)
+        share = (np.abs((some - scaling.center) * scaling.inverse_scale) > 2).mean(axis=0)
     names = [
         name for name, one in zip(dataset.features, dataset.continuous * share, strict=False) if one > 0.5
     ]
@@ -236,11 +236,12 @@ def predict(
     check_parameters(parameters)
     dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     per_repeat = to_target_units(run, outputs_of(run, dataset, parameters), dataset)
-    scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
+    scalings = [one.target_scaling for one in run.fitted if one.target_scaling is not None]
+    scales = [1 / np.atleast_1d(one.inverse_scale) for one in scalings]
     line = dataset.timeline
-    places = {} if line is None else line.places()
+    coordinates = {} if line is None else line.coordinates()
     samples = dataset.samples if line is None else None
-    beside = _inputs_beside(run, data, samples, with_inputs, id, places.get("row"), reading)
+    beside = _inputs_beside(run, data, samples, with_inputs, id, coordinates.get("row"), reading)
     notes = list(dataset.raw_notes)
     if getattr(run.model, "stateful", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
@@ -252,8 +253,8 @@ def predict(
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
     if overlap is not None and (overlap.trained != 0 or overlap.validated) and overlap.sentence:
         notes.append(overlap.sentence)
-    if places and None in places["row"]:
-        notes.append(_beyond(places))
+    if coordinates and None in coordinates["row"]:
+        notes.append(_beyond(coordinates))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
@@ -268,18 +269,18 @@ def predict(
         names=dataset.names,
         truth=dataset.targets,
         overlap=overlap,
-        places=places,
+        coordinates=coordinates,
         threshold=None if run.threshold is None else run.threshold.value,
-        units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
+        units=np.mean(scales, axis=0) if scales else None,
         inputs=beside,
         index=_index_of(data, dataset.samples),
     )
 
 
-def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
-    count = sum(row is None for row in places["row"])
+def _beyond(coordinates: Mapping[str, Sequence[Any]]) -> str:
+    count = sum(row is None for row in coordinates["row"])
     which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
-    where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
+    where = "the last line of the table" if count == 1 and coordinates["row"][-1] is None else "those"
     end = f'{where}, with an empty cell in the column "row".'
     return f"{which} of what comes after the end of the data: {end}"
 
@@ -310,16 +311,16 @@ def rank(
     check_parameters(parameters)
     if not isinstance(run.model, Pairwise):
         raise Refusal(
-            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
+            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64)) on ep.load_rank_pairs(...)."
         )
     groups: NDArray[np.int64] | None = None
     names, column = list[str](), "group"
     if isinstance(run.encoder, PairEncoder):
         items, groups, names = items_of(run.encoder, data, reading)
-        column = run.encoder.by
+        column = run.encoder.group_column
     else:
         shape = tuple(run.data["shape"])[1:]
-        items = encode_new(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
+        items = transform(None, data, TrainingContext(run.task, shape, dtype=run.data["dtype"]))
     if by is not None:
         labels, groups = np.unique(np.asarray(by).astype(str), return_inverse=True)
         names = labels.tolist()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.option_text import of_new_data
 from epochal.data import Task
 from epochal.data.records import plain
@@ -70,8 +70,8 @@ class Prediction(_Rows):
         target: the name of the target.
         names: names of the samples, such as image files; empty if rows have only numbers.
         truth: the true class ids, or numbers, if the data has them.
-        places: for windows of a series, columns with the place of each forecast: its row (None beyond the
-            end of the table), its series and its time.
+        coordinates: for windows of a series, columns with the coordinates of each forecast: its row
+            (None beyond the end of the table), its series and its time.
         threshold: the decision threshold of the second of two classes, if not one half.
         inputs: an Arrow table with requested columns of the source.
         index: the index of the source data frame, for `to_pandas`; None for other sources.
@@ -85,7 +85,7 @@ class Prediction(_Rows):
     target: str = "target"
     names: tuple[str, ...] = ()
     truth: NDArray[Any] | None = None
-    places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    coordinates: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     threshold: float | None = None
     inputs: Any = None
     index: Any = None
@@ -137,7 +137,7 @@ class Prediction(_Rows):
         return f"Prediction({len(self)} samples, {self._mean_of})"
 
     def _repr_html_(self) -> str:
-        return hook("prediction_html")(self)
+        return late_bound("prediction_html")(self)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -158,7 +158,7 @@ class Prediction(_Rows):
             per_repeat=self.per_repeat[:, rows],
             names=tuple(self.names[row] for row in rows) if self.names else (),
             truth=None if self.truth is None else self.truth[rows],
-            places={name: [column[row] for row in rows] for name, column in self._rows.items()},
+            coordinates={name: [column[row] for row in rows] for name, column in self._rows.items()},
             inputs=None if self.inputs is None else self.inputs.take(rows),
             index=None if self.index is None else self.index[rows],
             overlap=None,
@@ -168,8 +168,8 @@ class Prediction(_Rows):
     def _rows(self) -> Mapping[str, Sequence[Any]]:
         """The place of each sample in its source; empty if it has a name."""
         if self.names:
-            return self.places
-        return {"row": range(1, len(self) + 1), **self.places}
+            return self.coordinates
+        return {"row": range(1, len(self) + 1), **self.coordinates}
 
     def to_arrow(self) -> Any:
         """A table with one row a sample: its row (or file), the prediction, probabilities, their spread.
@@ -226,7 +226,7 @@ class Ranking(_Rows):
         places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
-        by: the name of the group column.
+        group_column: the name of the group column.
         raw_notes: notes on the data, in command-line terms; `notes` has them in Python's.
         inputs: an Arrow table with requested columns of the source.
     """
@@ -236,7 +236,7 @@ class Ranking(_Rows):
     per_repeat: NDArray[np.float64]
     places: NDArray[np.int64]
     groups: NDArray[Any] | None
-    by: str
+    group_column: str
     raw_notes: tuple[str, ...] = ()
     inputs: Any = None
 
@@ -251,7 +251,9 @@ class Ranking(_Rows):
         import pyarrow as pa
 
         rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
-        named = {} if self.groups is None else {self.by: pa.array(self.groups.tolist(), pa.string())}
+        named = (
+            {} if (own := self.groups) is None else {self.group_column: pa.array(own.tolist(), pa.string())}
+        )
         columns: dict[str, Any] = {**named, "place": self.places, "score": np.round(self.scores, 6)}
         if len(self.per_repeat) > 1:
             columns["sd of score"] = np.round(self.spread, 6)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.hooks import hook
+from epochal.common.late_bound import late_bound
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
@@ -218,7 +218,7 @@ class Run:
         known = [name for name, one in self.scores.items() if one.labels is not None]
         parts = [part] if part is not None else known or ["validation"]
         curves = {name: self.precision_recall(name) for name in parts}
-        return hook("plot_precision_recall")(curves, path, style=style, ax=ax)
+        return late_bound("plot_precision_recall")(curves, path, style=style, ax=ax)
 
     @property
     def main_metric(self) -> str:
@@ -314,7 +314,7 @@ class Run:
                 `to_pandas` and `write`, with the file's text.
             id: columns to show, by name or by number from 1, such as a customer's ID.
         """
-        return hook("predict")(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
+        return late_bound("predict")(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
 
     def evaluate(
         self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
@@ -333,7 +333,7 @@ class Run:
         Raises:
             Refusal: there is no target, or the data does not fit the run.
         """
-        return hook("evaluate")(self, data, targets, parameters=parameters, skip_bad=skip_bad)
+        return late_bound("evaluate")(self, data, targets, parameters=parameters, skip_bad=skip_bad)
 
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
@@ -351,12 +351,12 @@ class Run:
         Raises:
             Refusal: the run was not trained on windows of a series, or has no such step or series.
         """
-        return hook("plot_forecast")(self, path, step, series, style)
+        return late_bound("plot_forecast")(self, path, step, series, style)
 
     def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
         """Score items with the mean of the repeats, and rank those of a group.
 
-        The run must be one of a `Pairwise` model on pairs of items (`rank_pairs`).
+        The run must be one of a `Pairwise` model on pairs of items (`load_rank_pairs`).
 
         Args:
             data: a file or data frame with the columns that the items had, or an array of inputs (n, ...).
@@ -364,15 +364,15 @@ class Run:
                 data has it; otherwise all items are ranked together.
             parameters: "best" or "last".
         """
-        return hook("rank")(self, data, by=by, parameters=parameters)
+        return late_bound("rank")(self, data, by=by, parameters=parameters)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
-        return Path(hook("write_page")(hook("run_page")(self), path))
+        return Path(late_bound("write_page")(late_bound("run_page")(self), path))
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder; it must not exist yet."""
-        return hook("save")(self, folder)
+        return late_bound("save")(self, folder)
 
     def summary(self) -> str:
         """A few lines of text."""
@@ -397,4 +397,4 @@ class Run:
         return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
 
     def _repr_html_(self) -> str:
-        return hook("run_html")(self)
+        return late_bound("run_html")(self)

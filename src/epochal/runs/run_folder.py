@@ -165,7 +165,7 @@ class RunFolder:
 
     @classmethod
     def begin(
-        cls, options: SaveOptions, request: Mapping[str, Any], identity: Mapping[str, Any]
+        cls, options: SaveOptions, request: Mapping[str, Any], fingerprint: Mapping[str, Any]
     ) -> RunFolder:
         """Make a new folder, whole or not at all, and lock it."""
         path = refuse_existing(options.path)
@@ -176,7 +176,7 @@ class RunFolder:
         except OSError as error:
             raise disk.unwritable(path, error) from error
         home = cls(options, made)
-        home.checkpoints_of(identity)
+        home.checkpoints_of(fingerprint)
         return home
 
     @classmethod
@@ -195,9 +195,9 @@ class RunFolder:
             ) from error
         return cls(options, []), request
 
-    def checkpoints_of(self, identity: Mapping[str, Any]) -> Checkpoints:
+    def checkpoints_of(self, fingerprint: Mapping[str, Any]) -> Checkpoints:
         """The checkpoints of this training."""
-        self.checkpoints = Checkpoints(self.path, identity, self.options.keep_every)
+        self.checkpoints = Checkpoints(self.path, fingerprint, self.options.keep_every)
         return self.checkpoints
 
     def update_request(self, request: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.curves import Summary, summarize
-from epochal.data.records import built, converted
+from epochal.data.records import built, convert_json
 from epochal.errors import Refusal
 from epochal.runs.outcome import Scores
 from epochal.runs.per_class import Counts, Floats, confusion
@@ -53,8 +53,8 @@ class Threshold:
     @staticmethod
     def from_dict(value: Any) -> Threshold:
         """The inverse of `to_dict`."""
-        found = converted(dict[str, Any], value, "threshold")
-        values = converted(tuple[float, ...], found.pop("per_repeat", None), "threshold.per_repeat")
+        found = convert_json(dict[str, Any], value, "threshold")
+        values = convert_json(tuple[float, ...], found.pop("per_repeat", None), "threshold.per_repeat")
         found.pop("value", None)  # the mean of the others
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 from epochal.common.option_text import call
 from epochal.errors import Refusal
 from epochal.training.differences import differences
-from epochal.training.identity import identity
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
+from epochal.training.resume_fingerprint import resume_fingerprint
 
 INTERRUPTED = "interrupted"
 """Why an interrupted stack ended."""
@@ -73,13 +73,13 @@ def start_together(
         "devices": prepared.settings.devices,
         "budgets": ", ".join(one.describe() for one in prepared.budgets),
     }
-    proposal = {"identity": identity(prepared), "until": until, "updates": updates}
+    proposal = {"fingerprint": resume_fingerprint(prepared), "until": until, "updates": updates}
     others.decide("what is trained", proposal, reduce)
     return found[0] if found else None
 
 
 def _check_same(first: Mapping[str, Any], other: Mapping[str, Any], index: int) -> None:
-    differing = differences(first["identity"], other["identity"])
+    differing = differences(first["fingerprint"], other["fingerprint"])
     differing += [
         f"{name}: {value} then, {other['until'].get(name)} now"
         for name, value in first["until"].items()

@@ -67,7 +67,7 @@ def baseline_functions(
         best = best_constant(prepared, repeat, constants)
         constants = constants if best is None else [best, *constants]
         if best is not None and "loss" in wanted:
-            targets, weights = prepared.labels(repeat, on)
+            targets, weights = prepared.targets_and_weights(repeat, on)
             outputs = jnp.broadcast_to(jnp.asarray(best, np.float32), (len(targets), *best.shape))
             losses = np.asarray(prepared.spec.loss(outputs, jnp.asarray(targets)), np.float64)
             found["loss"] = functools.partial(_mean_loss_of, losses, weights)
@@ -86,7 +86,7 @@ def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> 
     """
     from scipy.optimize import minimize  # late: importing SciPy is slower than most calls
 
-    targets, weights = prepared.labels(repeat, "train")
+    targets, weights = prepared.targets_and_weights(repeat, "train")
     rows = _some(len(targets))
     targets, given = targets[rows], None if weights is None else weights[rows]
     dataset, model = prepared.dataset, prepared.model
@@ -136,7 +136,7 @@ def _some(samples: int) -> NDArray[np.int64]:
 
 def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
     """Constant outputs to try, each (outputs,) in the units of the loss."""
-    train, weights = prepared.labels(repeat, "train")
+    train, weights = prepared.targets_and_weights(repeat, "train")
     ones = _ones(train, weights).astype(np.float64)
     task = prepared.task
     if task.is_classification:
@@ -176,7 +176,7 @@ def _by_metric(
 
 def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> MetricOf:
     """A metric of a constant output on samples of a part, as in evaluations."""
-    true, _ = prepared.labels(repeat, part)
+    true, _ = prepared.targets_and_weights(repeat, part)
     shape = constant.shape
     if prepared.task.is_regression and constant.size == math.prod(true.shape[1:]):
         shape = true.shape[1:]
@@ -195,7 +195,8 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
 
 def _direct(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, MetricOf]:
     """The baselines that need no search."""
-    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
+    train, given = prepared.targets_and_weights(repeat, "train")
+    targets, weights = prepared.targets_and_weights(repeat, on)
     ones = _ones(train, given).astype(np.float64)
     known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, MetricOf]()
     if prepared.task.is_classification:

@@ -70,13 +70,13 @@ def unknown_note(dataset: Dataset) -> str:
     return next(note for note in dataset.raw_notes if "training did not have" in note)
 
 
-def labeled(dataset: Dataset) -> Dataset | None:
+def known_labels_only(dataset: Dataset) -> Dataset | None:
     """The samples with labels of the training; None if there are none."""
     if not unknown_note(dataset):
         return dataset
     assert dataset.targets is not None
     known = np.flatnonzero(dataset.targets != UNKNOWN)
-    return dataset.only(known) if len(known) else None
+    return dataset.subset(known) if len(known) else None
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:

@@ -254,7 +254,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
     parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
     stretches = [] if line is None else [len(line.stretches(part)) for part in parts]
     if line is None or len(line.names) > 1 or max(stretches) > 1:
-        gaps = line is not None and line.step is not None and bool(line.step.cuts(line.times[0])[0].any())
+        gaps = line is not None and (own := line.interval) is not None and own.cuts(line.times[0])[0].any()
         raise Refusal(
             "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
             "them with a `stride` as long as the window (`lags`)"
@@ -300,7 +300,7 @@ def _check_weights(prepared: Prepared) -> None:
         for name in ("train", "validation", "test"):
             if not prepared.part_size(name):
                 continue
-            weights = prepared.labels(repeat, name)[1]
+            weights = prepared.targets_and_weights(repeat, name)[1]
             if weights is not None and not weights.any():
                 where = "" if prepared.shared else f" in repeat {repeat + 1}"
                 raise Refusal(

@@ -49,7 +49,7 @@ class SplitSamples:
     scalings: tuple[Scaling | Vocabulary | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
     settings: Settings
-    """With the kind of split, and `vary` reduced if necessary."""
+    """`split` resolved; "split" dropped from `vary` if all repeats share it."""
 
     @property
     def task(self) -> Task:
@@ -212,7 +212,7 @@ class Prepared(SplitSamples):
         reader = self.reader(repeat, name)
         return reader.part(np.arange(len(reader)))
 
-    def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    def targets_and_weights(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
         """The targets of a part as the loss gets them, and the weights."""
         dataset, index = self._where(repeat, name)
         assert dataset.targets is not None
@@ -305,7 +305,7 @@ class Prepared(SplitSamples):
         dataset, index = self._where(repeat, name)
         inputs = dataset.inputs
         rows = MemoryArray(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
-        return Reader(rows, index, *self.labels(repeat, name), self.scalings[repeat])
+        return Reader(rows, index, *self.targets_and_weights(repeat, name), self.scalings[repeat])
 
     def _per_repeat(self, repeats: range, order_arrays: dict[str, NDArray[Any]]) -> PerRepeat:
         rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
@@ -314,7 +314,7 @@ class Prepared(SplitSamples):
         for row, repeat in enumerate(repeats):
             scaling = self.target_scalings[repeat]
             if scaling is not None:
-                target_scale[row] = 1 / scaling.scale
+                target_scale[row] = 1 / scaling.inverse_scale
         return PerRepeat(
             order=np.stack([uint32_words(self.seed(repeat, "order")) for repeat in repeats]),
             dropout_keys=self._keys(repeats, _NOISE),

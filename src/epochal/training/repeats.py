@@ -80,8 +80,7 @@ def cluster_for(
 ) -> RayCluster | None:
     """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    `resources` close the cluster; `snapshots` are by repeat. A training that can't go there is
-    refused.
+    `resources` close the cluster; `snapshots` are by repeat. A training that can't go there is refused.
     """
     if address is None:
         return None
@@ -107,7 +106,7 @@ def cluster_for(
         address,
         _trainer,
         replace(prepared),  # a copy, since devices that this one may have looked up can't be sent
-        lambda repeats, share: (repeats, given.get(repeats.start)),
+        lambda repeats, put: (repeats, given.get(repeats.start)),
         lambda: control.stopped,
         remedy,
     )

@@ -16,7 +16,6 @@ from epochal.runs.checks import WRONG
 from epochal.settings import Settings
 from epochal.training.describe import conditions
 from epochal.training.differences import differences
-from epochal.training.identity import identity
 from epochal.training.json_settings import (
     damaged,
     given_in_words,
@@ -27,11 +26,12 @@ from epochal.training.json_settings import (
 )
 from epochal.training.json_values import shown
 from epochal.training.prepared import Prepared
+from epochal.training.resume_fingerprint import resume_fingerprint
 
 FORMAT = 1
 """The version of the document; others are not read."""
 
-_PARTS = ("format", "model", "data", "settings", "identity", "conditions")
+_PARTS = ("format", "model", "data", "settings", "fingerprint", "conditions")
 
 _FILES = {"validation": "validation data", "test": "test data", "initial": "first parameters"}
 """Settings that may name a file."""
@@ -51,7 +51,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
         "model": write_model(prepared.model_argument),
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
-        "identity": identity(prepared),
+        "fingerprint": resume_fingerprint(prepared),
         "conditions": conditions_of(prepared),
     }
 

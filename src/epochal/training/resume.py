@@ -15,7 +15,6 @@ from epochal.runs.studies import refuse_study
 from epochal.training.agreement import same_micro_batch, start_together
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
-from epochal.training.identity import identity
 from epochal.training.loop import Control, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
@@ -23,8 +22,9 @@ from epochal.training.processes import process_group
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
 from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
+from epochal.training.resume_fingerprint import resume_fingerprint
 from epochal.training.snapshot import Snapshot, read_snapshots
-from epochal.training.train import Events, drained
+from epochal.training.train import Events, run_to_end
 
 
 def resume(
@@ -66,7 +66,7 @@ def resume(
     """
     control, shown = Control(), display(progress)
     found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
-    return load(folder, model) if isinstance(found, Run) else drained(found, control, shown)
+    return load(folder, model) if isinstance(found, Run) else run_to_end(found, control, shown)
 
 
 def resuming(
@@ -103,12 +103,12 @@ def resuming(
         return request, longer, notes, micro_batched(prepare(chosen, samples, settings))
 
     def learned() -> tuple[int, dict[int, Snapshot], tuple[str, ...]]:
-        _check(path, request["identity"], identity(prepared))
-        own = None if run_folder is None else run_folder.checkpoints_of(request["identity"])
+        _check(path, request["fingerprint"], resume_fingerprint(prepared))
+        own = None if run_folder is None else run_folder.checkpoints_of(request["fingerprint"])
         kept, passed_over = newest(path) if own is None else own.newest()
         if kept is None:
             return 0, {}, passed_over
-        _check(kept.path, kept.identity, request["identity"])
+        _check(kept.path, kept.fingerprint, request["fingerprint"])
         return kept.updates, read_snapshots(prepared, kept.files), passed_over
 
     with ExitStack() as resources:

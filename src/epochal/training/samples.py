@@ -16,7 +16,6 @@ from epochal.data import (
     Timeline,
     Vocabulary,
     chronological,
-    encode_new,
     fit_scaling,
     fit_target_scaling,
     fit_vocabulary,
@@ -25,6 +24,7 @@ from epochal.data import (
     split,
     split_groups,
     time_notes,
+    transform,
 )
 from epochal.data.duplicates import find_duplicates, whole_groups
 from epochal.data.grouping import SCATTERED
@@ -137,7 +137,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         return data, None
     try:
         context = TrainingContext(dataset.task, dataset.shape, dataset.target_name, dataset.dtype)
-        other = encode_new(dataset.encoder, data, context, finite=finite)
+        other = transform(dataset.encoder, data, context, finite=finite)
     except MissingExtra:
         raise
     except Refusal as error:
@@ -166,7 +166,7 @@ def prepare_samples(
     """Load, split and scale the data; `state` gives the bytes of one repeat's state."""
     if not isinstance(data, Dataset) and recognized(data).endless:
         check_endless(settings)
-        dataset = read("load", data, {"task": settings.task, "validation": settings.validation})
+        dataset = read("load_data", data, {"task": settings.task, "validation": settings.validation})
     else:
         dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
     dataset = in_memory_or_streamed(dataset, settings.stream, state)
@@ -181,7 +181,7 @@ def prepare_samples(
     share, validation = _other(settings.validation, dataset, "validation", finite=not scales_inputs)
     test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
-    test = None if test is None else held_out.labeled(test)
+    test = None if test is None else held_out.known_labels_only(test)
     share, few = held_out.default_share(share, test_share, settings, dataset)
     duplicates = None  # where they matter for a split and can be found
     if (share or test_share) and dataset.timeline is None and isinstance(dataset.inputs, np.ndarray):

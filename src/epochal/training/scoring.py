@@ -98,7 +98,7 @@ def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
     found = []
     for repeat in repeats:
         _, of = np.unique(clusters[prepared.indices(repeat, "validation")], return_inverse=True)
-        weights = prepared.labels(repeat, "validation")[1]
+        weights = prepared.targets_and_weights(repeat, "validation")[1]
         sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
         found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
     return min(found)

@@ -19,8 +19,8 @@ from epochal.engine.state import Position, RepeatState, StackState, TrainState
 from epochal.errors import Refusal
 from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import CheckpointFile
-from epochal.training.identity import state_of
 from epochal.training.prepared import Prepared
+from epochal.training.resume_fingerprint import state_of
 
 
 class Snapshot(NamedTuple):

@@ -24,10 +24,9 @@ from epochal.training.shapes import parts_of_program
 def standardized(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, bool, tuple[str, ...]]:
     """Whether inputs and regression targets are standardized, and notes.
 
-    By default regression targets are. So are the inputs of tables and arrays; but not bytes and
-    numbers from 0 to 1 that look like images, tokens, samples of an object, arrays that
-    the model reads as whole numbers, such as ids for an embedding, and arrays for initial parameters
-    trained without standardization.
+    By default regression targets are. So are the inputs of tables and arrays; but not bytes and numbers from
+    0 to 1 that look like images, tokens, samples of an object, arrays that the model reads as whole numbers,
+    such as ids for an embedding, and arrays for initial parameters trained without standardization.
     """
     chosen, notes = _inputs(settings, dataset, model)
     if chosen and dataset.dtype == np.int32:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.common.option_text import register_call
-from epochal.common.waiting import PATIENCE_SECONDS, ended
+from epochal.common.waiting import INTERRUPT_TIMEOUT, join_all
 from epochal.curves import Curves
-from epochal.data import joined, y_or_target
+from epochal.data import source_from_xy, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
@@ -38,7 +38,6 @@ from epochal.training.events import (
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.identity import identity
 from epochal.training.loop import Control, SnapshotSink, StackProgress, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
@@ -47,6 +46,7 @@ from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
 from epochal.training.request import document
 from epochal.training.result import StackResult, conclude
+from epochal.training.resume_fingerprint import resume_fingerprint
 from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Snapshot, regroup
 
@@ -108,11 +108,11 @@ def fit(
     control, shown = Control(), display(progress)
     y = y_or_target(y, target)
     events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
-    return drained(events, control, shown)
+    return run_to_end(events, control, shown)
 
 
-def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
-    """The run at the end of the events; Ctrl-C stops it early, a second one leaves."""
+def run_to_end(events: Events, control: Control, shown: Display | None = None) -> Run:
+    """Read the events up to the last, and return its run; Ctrl-C stops it early, a second one leaves."""
     printer = None if shown is None else EventPrinter(shown, control)
     ended: RunEnded | None = None
     try:
@@ -125,7 +125,7 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
                         printer.take(event)
             except KeyboardInterrupt:
                 if control.stopped:
-                    events.leave()
+                    events.close_within_timeout()
                     raise
                 control.stop()
     finally:
@@ -155,14 +155,8 @@ def train(
     All is checked at the call, before the first event. Closing the iterator ends the training.
 
     Args:
-        model: as in `fit`.
-        data: as in `fit`.
-        y: as in `fit`.
-        target: as in `fit`.
-        sample_weight: as in `fit`.
+        model, data, y, target, sample_weight, out, ray: as in `fit`.
         control: stops it (`Control.stop`).
-        out: as in `fit`.
-        ray: as in `fit`.
         **options: those of a training, by name:
     """
     y = y_or_target(y, target)
@@ -174,12 +168,14 @@ def train(
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
-        return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
+        return micro_batched(prepare(model, source_from_xy(data, y, sample_weight, **reading), settings))
 
     prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
-        return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
+        if saving is None:
+            return None
+        return RunFolder.begin(saving, document(prepared), resume_fingerprint(prepared))
 
     folder = None if saving is None else Path(saving.path)
     control = control or Control()
@@ -269,7 +265,7 @@ class Events(Iterator[Event]):
         return RunEnded(run, unsaved)
 
     def close(self) -> None:
-        """End the training now."""
+        """End the training now, and wait for its threads."""
         self._ended = True
         self._waiting.clear()
         self._control.stop()
@@ -277,15 +273,15 @@ class Events(Iterator[Event]):
         self._end()
         self._prepared.close()
 
-    def leave(self) -> None:
-        """End the training now, within seconds if a device call hangs; checkpoints stay."""
+    def close_within_timeout(self) -> None:
+        """As `close`, but wait for a device call that hangs only `INTERRUPT_TIMEOUT`; checkpoints stay."""
         closing = threading.Thread(target=self.close, daemon=True)
         closing.start()
-        if not ended([closing], PATIENCE_SECONDS) and self._run_folder is not None:
+        if not join_all([closing], INTERRUPT_TIMEOUT) and self._run_folder is not None:
             atexit.register(self._run_folder.close)
 
-    def abandon(self) -> None:
-        """Leave at once: checkpoints stay, and a folder without any is removed."""
+    def close_without_waiting(self) -> None:
+        """As `close`, but wait for nothing: checkpoints stay, and a folder without any is removed."""
         self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
         self._control.stop()
         if self._run_folder is not None:
@@ -307,7 +303,7 @@ class Events(Iterator[Event]):
             self._resources.callback(self._writer.close)
         job = (prepared, control, tell, sink, [stack for stack, _ in stacks], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
-        self._resources.callback(ended, [thread])
+        self._resources.callback(join_all, [thread])
         self._resources.callback(control.stop)
         self._started = True
         thread.start()

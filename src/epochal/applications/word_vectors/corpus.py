@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.files.read import existing
-from epochal.data.values.scripts import without_blanks
+from epochal.data.values.writing_systems import without_blanks
 from epochal.errors import Refusal
 from epochal.plan.threefry import threefry2x32, uint32_words as seed_pair
 

@@ -22,7 +22,7 @@ from epochal.data.lazy import FileArray, lazy_array, streams, streams_note
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, refuse_columns
 from epochal.data.tables.encode import to_numbers
 from epochal.data.tables.frames import is_frame, is_pair, named_table
-from epochal.data.tables.new import frame_beside
+from epochal.data.tables.new_rows import frame_beside
 from epochal.errors import Refusal
 
 
@@ -140,5 +140,5 @@ ARRAYS = DataSource(
     recognizes=_is_arrays,
     load=_load,
     options={"target": ColumnReference, "task": str, "stream": bool},
-    encode_new=lambda _, source, context: new_arrays(source, context),
+    transform=lambda _, source, context: new_arrays(source, context),
 )

@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from epochal.data.files.container import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
+from epochal.data.files.column_types import MOST_TEXT, Selection, none_of, normalize_types, shrink_batches
+from epochal.data.files.file_format import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
 from epochal.data.files.reading import AS_FOUND, Content, FileForm, Reading, naming_sheet
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
-from epochal.data.files.tidy import MOST_TEXT, Selection, none_of, shrink_batches, tidy
+from epochal.data.files.text_scan import scan_text, valid_in
 from epochal.errors import Refusal, first_line
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -67,7 +68,7 @@ def read_table(
     content = unpack(file, reading.sheet)
     if is_json(content):
         table, notes = read_json(content)
-        return tidy(table, drop=drop), notes
+        return normalize_types(table, drop=drop), notes
     with naming_sheet(content.notes):
         dialect = sniff(content, reading)
         return read_text(content, dialect, reading, text(dialect.names))
@@ -82,13 +83,13 @@ def form_of(table: pa.Table) -> dict[str, Any]:
 
 
 def parquet_table(file: Path, drop: Selection = none_of) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table of a Parquet file, or of a folder of them."""
+    """The table of a Parquet file, or of a folder of them."""
     tables, notes = zip(*map(_read_parquet, parquet_in(file)), strict=True)
     try:
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise Refusal(f"the files in {file.name} must have the same columns: {first_line(error)}.") from error
-    return tidy(table, drop=drop), notes[0]
+    return normalize_types(table, drop=drop), notes[0]
 
 
 def is_parquet(path: Path) -> bool:
@@ -109,7 +110,7 @@ def parquet_in(path: Path) -> list[Path]:
 def open_parquet(file: Path) -> Any:
     """A Parquet file, with texts read as dictionaries.
 
-    A few bytes can repeat a text very often; this way `tidy` can check the size before expanding it.
+    A few bytes can repeat a text often; so `normalize_types` can check the size before expanding it.
     """
     import pyarrow.parquet as pq
 

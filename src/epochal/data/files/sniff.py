@@ -26,7 +26,7 @@ from epochal.data.files.header import (
     rows_of,
 )
 from epochal.data.files.reading import AS_FOUND, Content, Reading
-from epochal.data.files.survey import SAMPLE_BYTES, survey
+from epochal.data.files.text_scan import SAMPLE_BYTES, scan_text
 from epochal.errors import Refusal
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
@@ -70,7 +70,7 @@ class Dialect:
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     """Detect the format of a text table from its bytes, first and last rows; an empty one is refused."""
-    seen = survey(content, reading.encoding)
+    seen = scan_text(content, reading.encoding)
     text, name = seen.head, content.name
     if not text.strip():
         raise _empty(name)

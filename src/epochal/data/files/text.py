@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
 from epochal.common.text import shortlist
-from epochal.data.files.container import PACKING_ERRORS
+from epochal.data.files.column_types import normalize_types, shrink_batches
+from epochal.data.files.file_format import PACKING_ERRORS
 from epochal.data.files.reading import Content, FileForm, Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
-from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.values.missing import na_counts, na_note, numeric_na_values, settle_na_values
 from epochal.errors import Refusal, first_line
 
@@ -156,7 +156,7 @@ def read_text(
     text: Collection[str] = (),
     levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The tidy table in a text, and notes; rows with another number of fields are refused with their lines.
+    """The table in a text, and notes; rows with another number of fields are refused with their lines.
 
     Columns of `text` are read as text, as are those with ambiguous numbers. The values in `levels`, those of
     the training by column, are never missing-value markers.
@@ -198,7 +198,7 @@ def read_text(
     form = FileForm(dialect.delimiter, content.sheet, reading.header, reading.skip_rows, reading.comment)
     metadata = {"na_values": json.dumps(counts), "decimal": dialect.decimal, "encoding": dialect.encoding}
     metadata["form"] = json.dumps(asdict(form))
-    return tidy(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
+    return normalize_types(table).replace_schema_metadata(metadata), (*dialect.notes, *notes)
 
 
 def _headers_in(table: pa.Table, dialect: Dialect) -> int:

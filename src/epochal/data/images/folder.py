@@ -51,25 +51,25 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
     if loose:
         raise Refusal(
             f'all images of "{folder}" must lie in a sub-folder, which is their class; got {len(loose):,} '
-            f'beside them, "{shown(loose[0].name)}" first. Move or remove them.'
+            f'beside them, "{file_label(loose[0].name)}" first. Move or remove them.'
         )
     names = sorted((one.name for one in folders), key=natural)
     _refuse_repeated(folder, names)
     listing = _listing(folder, [], folders, others)
     found = set(listing.labels or ())
     for name in names:
-        if shown(name) not in found:
+        if file_label(name) not in found:
             raise Refusal(
-                f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '
-                "Add images, or remove the folder."
+                f'the class "{file_label(name)}" must have at least 1 image; its folder in "{folder}" has '
+                "none. Add images, or remove the folder."
             )
     if len(names) < 2:
         deeper = any(file.parent != folder / names[0] for file in listing.files)
         raise Refusal(
             f'the folder "{folder}" must have at least 2 sub-folders, one for each class; '
-            f'got 1, "{shown(names[0])}".' + (f' Give "{folder / names[0]}".' if deeper else "")
+            f'got 1, "{file_label(names[0])}".' + (f' Give "{folder / names[0]}".' if deeper else "")
         )
-    return listing, tuple(map(shown, names))
+    return listing, tuple(map(file_label, names))
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
@@ -93,7 +93,7 @@ def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], other
     for one in sorted(folders, key=lambda path: natural(path.name)):
         for here, files, beside in _walk(one):
             found += files
-            labels += [shown(one.name)] * len(files)
+            labels += [file_label(one.name)] * len(files)
             others += beside
             if here != one:
                 deeper += len(files)
@@ -110,16 +110,16 @@ def _listing(folder: Path, loose: Sequence[Path], folders: Sequence[Path], other
     # A circular link leads nowhere and is reported on reading; `Path.resolve` raises on it.
     outside = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
     if outside:  # which may be unintended
-        first = shown(outside[0].relative_to(folder).as_posix())
+        first = file_label(outside[0].relative_to(folder).as_posix())
         notes.append(f"{len(outside):,} images are links to files outside of the folder, {first} first.")
-    names = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
+    names = tuple(file_label(file.relative_to(folder).as_posix()) for file in found)
     return Listing(tuple(found), names, tuple(labels), tuple(notes))
 
 
-def shown(name: str) -> str:
+def file_label(name: str) -> str:
     """The name of a file as text, with invalid UTF-8 and control characters replaced.
 
-    >>> shown("a\\nb.png")
+    >>> file_label("a\\nb.png")
     'a?b.png'
     """
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -175,11 +175,10 @@ def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
     )
     also = f" with{named}" if named else ", and other parts with `validation=PATH` and `test=PATH`"
     are = "is a part" if len(parts) == 1 else "are parts"
-    remedy = f'"{shown(training.name)}" holds folders of images. Give "{training}"{also}'
+    name = file_label(training.name)
+    remedy = f'"{name}" holds folders of images. Give "{training}"{also}'
     if not any(files for one in _entries(training)[1] for _, files, _ in _walk(one)):
-        remedy = (
-            f'"{shown(training.name)}" has no folder for each class. Put the images of each class into one'
-        )
+        remedy = f'"{name}" has no folder for each class. Put the images of each class into one'
     raise Refusal(
         f'the sub-folders of "{folder}" must be classes, and hold the images themselves; '
         f"{_quoted([one.name for one in parts.values()])} {are} of a data set, and {remedy}."
@@ -203,5 +202,5 @@ def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    quoted = [f'"{shown(name)}"' for name in names]
+    quoted = [f'"{file_label(name)}"' for name in names]
     return " and ".join(quoted) if len(names) == 2 else shortlist(quoted, 3, quote="")

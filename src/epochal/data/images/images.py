@@ -16,11 +16,11 @@ from epochal.data.arrays.source import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
-from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
+from epochal.data.images.folder import Listing, classes_in, file_label, holds_images, images_in
 from epochal.data.images.pixels import SUFFIXES, PixelRange
 from epochal.data.images.read import ImageOptions, Images, read_images
 from epochal.data.lazy import streams_note
-from epochal.data.recipe import options_of
+from epochal.data.recipe import option_types
 from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen, refuse_columns
 from epochal.data.task import Task
@@ -55,7 +55,7 @@ def _load(source: str | Path, arguments: Mapping[str, Any], progress: ProgressCa
     dataset = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
-        return with_groups(dataset, values, f"as {groups_from} finds them in file names")
+        return with_groups(dataset, values, f"from file names by {groups_from}")
     return replace(dataset, raw_notes=(*dataset.raw_notes, *subjects_note(read.listing.names)))
 
 
@@ -110,7 +110,7 @@ def new_images(encoder: ImageEncoder, source: Any, context: TrainingContext) -> 
     if path.is_dir():
         listing = images_in(path, encoder.task.classes)
     elif path.suffix.lower() in SUFFIXES:
-        listing = Listing((path,), (shown(path.name),), None)
+        listing = Listing((path,), (file_label(path.name),), None)
     elif path.suffix.lower() in ARRAY_SUFFIXES:
         return replace(new_arrays(path, arrays), encoder=encoder)
     else:
@@ -147,10 +147,10 @@ IMAGES = DataSource(
     recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
     load=_load,
     options={
-        **options_of(ImageOptions),
+        **option_types(ImageOptions),
         **dict.fromkeys(("task", "groups_from", "groups_table"), str),
         "stream": bool,
     },
     encoder=ImageEncoder,
-    encode_new=new_images,
+    transform=new_images,
 )

@@ -122,7 +122,7 @@ class Unreadable(Exception):
     """Why an image can't be read, in words that follow "since"."""
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """Metadata of an image, read without its pixels, after its EXIF orientation."""
 
     height: int
@@ -147,14 +147,14 @@ def bombs_as_errors() -> Iterator[None]:
         yield
 
 
-def header(path: Path) -> Header:
+def header(path: Path) -> ImageHeader:
     """The size and kind of an image, without reading its pixels."""
     with _opened(path) as image:
         height, width = image.height, image.width
         if _orientation(image) in _TURNED:
             height, width = width, height
         more = bool(getattr(image, "is_animated", False))
-        return Header(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), more)
+        return ImageHeader(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), more)
 
 
 def counts(path: Path) -> Histogram:

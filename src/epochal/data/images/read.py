@@ -21,8 +21,8 @@ from epochal.common.machine import cores
 from epochal.common.text import counted
 from epochal.data.images.folder import Listing
 from epochal.data.images.pixels import (
-    Header,
     Histogram,
+    ImageHeader,
     PixelRange,
     Unreadable,
     bombs_as_errors,
@@ -208,7 +208,7 @@ def _pixel_range(
 
 
 def _one_size(
-    listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
+    listing: Listing, headers: dict[int, ImageHeader], wanted: tuple[int, int] | None
 ) -> tuple[int, int]:
     sizes = {index: (one.height, one.width) for index, one in headers.items()}
     first = next(iter(sizes))
@@ -236,7 +236,7 @@ def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"
 
 
-def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, str]:
+def _channels(headers: dict[int, ImageHeader], color: bool | None) -> tuple[int, str]:
     gray = sum(one.gray for one in headers.values())
     rest = len(headers) - gray
     if color is not None:

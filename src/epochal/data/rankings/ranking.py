@@ -20,13 +20,13 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.records import Damaged
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, named_table
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder, TableBased
+from epochal.data.tables.schema import TableBased, TableEncoder
 from epochal.data.tables.table import dataset_of_table
 from epochal.data.task import Task
 from epochal.errors import Refusal
@@ -45,7 +45,7 @@ _TASK = Task("binary", ("behind", "ahead"))
 
 @dataclass(frozen=True)
 class Pairing:
-    """Options for making pairs, as `rank_pairs` describes them."""
+    """Options for making pairs, as `load_rank_pairs` describes them."""
 
     best: str = "lowest"
     most: int | None = None
@@ -65,18 +65,18 @@ class PairEncoder(TableBased):
     """The encoder of pairs: `table` encodes one row, `by` names the group column."""
 
     kind: ClassVar[str] = "pairs"
-    loader: ClassVar[str] = "ep.rank_pairs"
+    loader: ClassVar[str] = "ep.load_rank_pairs"
 
-    by: str
+    group_column: str
     pairing: Pairing
 
     def check(self) -> None:
-        if self.by not in self.table.names:
+        if self.group_column not in self.table.names:
             raise Damaged("what tells groups apart must be a column")
 
 
-@register_call("ep.rank_pairs")
-def rank_pairs(
+@register_call("ep.load_rank_pairs")
+def load_rank_pairs(
     source: Any,
     *,
     by: Any,
@@ -121,7 +121,7 @@ def rank_pairs(
     Raises:
         Refusal: no pair, a column that is not there, ranks that are no numbers.
 
-    >>> pairs = rank_pairs(([[1.0], [2.0], [3.0], [9.0]], [1, 2, 3, 1]), by=["a", "a", "a", "b"])
+    >>> pairs = load_rank_pairs(([[1.0], [2.0], [3.0], [9.0]], [1, 2, 3, 1]), by=["a", "a", "a", "b"])
     >>> pairs.inputs[:2, :, 0].tolist(), pairs.targets[:2].tolist(), pairs.samples
     ([[1.0, 2.0], [2.0, 1.0]], [1, 0], 6)
     >>> pairs.notes
@@ -138,10 +138,10 @@ def rank_pairs(
         raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
     if (read := named_table(source, reading)) is None:
         raise Refusal(
-            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+            f"load_rank_pairs needs a path, a data frame or (inputs, ranks); got {type(source).__name__}."
         )
     table, names = read.table, tuple(read.table.column_names)
-    at = resolve(by, names, "ep.rank_pairs(..., by=...)")
+    at = resolve(by, names, "ep.load_rank_pairs(..., by=...)")
     target_at = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == target_at:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
@@ -149,12 +149,12 @@ def rank_pairs(
     options = chosen(TableOptions, given)
     items = dataset_of_table(table, options, read.name, read.notes, header=has_header(names))
     groups = _groups_of(table.column(at))[0][items.row_numbers - 1]
-    assert isinstance(items.encoder, Encoder)
+    assert isinstance(items.encoder, TableEncoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
+    return replace(found, recipe=Recipe.of("load_rank_pairs", RANKINGS.options, source, arguments))
 
 
 def items_of(
@@ -163,18 +163,18 @@ def items_of(
     """The rows of a new table as items; with groups, their ids (-1: none) and names."""
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
-    notes = tuple(note for note in found.raw_notes if f'"{encoder.by}"' not in note)
+    notes = tuple(note for note in found.raw_notes if f'"{encoder.group_column}"' not in note)
     found = replace(found, raw_notes=(*read.notes, *notes))
-    if encoder.by not in read.table.column_names:
+    if encoder.group_column not in read.table.column_names:
         return found, None, []
-    return found, *_groups_of(read.table.column(encoder.by))
+    return found, *_groups_of(read.table.column(encoder.group_column))
 
 
 def new_pairs(encoder: PairEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The pairs of a new table with ranks and groups."""
     found, groups, _ = items_of(encoder, source, context.reading)
     if groups is None:
-        raise Refusal(f'{found.source} must have the column "{encoder.by}", whose groups are ranked.')
+        raise Refusal(f'{found.source} must have a column "{encoder.group_column}", whose groups are ranked.')
     if found.targets is None:
         raise Refusal(
             f'{found.source} must have the column "{encoder.table.target_name}" with all its ranks.'
@@ -185,7 +185,7 @@ def new_pairs(encoder: PairEncoder, source: Any, context: TrainingContext) -> Da
 def _dataset(
     encoder: PairEncoder | None, pairing: Pairing, items: Dataset, groups: NDArray[np.int64]
 ) -> Dataset:
-    by = "group" if encoder is None else encoder.by
+    by = "group" if encoder is None else encoder.group_column
     assert items.targets is not None
     targets = items.targets.astype(np.float64)
     found = pairs_of(targets, groups, pairing, (items.target_name or "rank", by))
@@ -194,7 +194,7 @@ def _dataset(
     weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
     labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
     with_pairs, of_pair = np.unique(found.group, return_inverse=True)
-    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.rank_pairs(..., best=...)`)'
+    best = f'the {pairing.best} "{items.target_name}" is ahead (`ep.load_rank_pairs(..., best=...)`)'
     note = (
         f"{counted(len(found.ahead), 'pair')} of {counted_groups(len(with_pairs), by)}, each as two "
         f"opposite samples{f'; {best}' if items.target_name else ''}."
@@ -338,9 +338,9 @@ def counted_groups(count: int, name: str) -> str:
 
 
 RANKINGS = DataSource(
-    load=lambda source, arguments, progress: rank_pairs(source, **arguments),
-    options={**options_of(rank_pairs), "by": ColumnReference},
-    reader="rank_pairs",
+    load=lambda source, arguments, progress: load_rank_pairs(source, **arguments),
+    options={**option_types(load_rank_pairs), "by": ColumnReference},
+    reader="load_rank_pairs",
     encoder=PairEncoder,
-    encode_new=new_pairs,
+    transform=new_pairs,
 )

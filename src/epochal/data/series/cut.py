@@ -15,8 +15,8 @@ from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.records import Damaged
-from epochal.data.series.clock import Clock, Times, as_utc, in_order
-from epochal.data.series.steps import Step, usual_step
+from epochal.data.series.sampling_interval import SamplingInterval, usual_interval
+from epochal.data.series.time_column import TimeColumn, Times, as_utc, in_order
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.frames import NamedTable
@@ -39,7 +39,7 @@ class WindowEncoder(TableBased):
     """
 
     kind: ClassVar[str] = "windows"
-    loader: ClassVar[str] = "ep.windows"
+    loader: ClassVar[str] = "ep.load_windows"
 
     lags: int
     horizon: int
@@ -47,14 +47,14 @@ class WindowEncoder(TableBased):
     relative: str | None
     fill: str | None
     period: int
-    clock: Clock
+    time_column: TimeColumn
     time: int | None
     """The index of the time column."""
-    by: int | None
+    series_column: int | None
     """The index of the column that names several series."""
     across_gaps: bool = False
     """Whether windows ignore gaps in time."""
-    step: Step | None = None
+    interval: SamplingInterval | None = None
     """The sampling interval of the training table."""
     ahead: bool = False
     """Whether to include windows whose targets lie beyond the end of their series."""
@@ -84,12 +84,12 @@ class WindowEncoder(TableBased):
             min(lengths) < 1
             or max(*lengths, self.period) > 2**31
             or self.period < 0
-            or any(at is not None and not 0 <= at < len(self.table.names) for at in (self.time, self.by))
-            or (self.clock.kind != "row" and self.time is None)
+            or any(not 0 <= (at or 0) < len(self.table.names) for at in (self.time, self.series_column))
+            or (self.time_column.kind != "row" and self.time is None)
             or self.relative not in (None, *RELATIVE)
             or self.fill not in (None, *FILLS)
             or self.table.columns[0].kind != "numeric"
-            or (self.step is not None and not self.step.sound)
+            or (self.interval is not None and not self.interval.sound)
         ):
             raise Damaged("no windows can be cut as it says")
 
@@ -99,35 +99,36 @@ _SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
 """Rows of a season by the calendar: a year of months or quarters, a week of days, a day of hours."""
 
 
-def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], fewest: int) -> Dataset:
-    """Cut a table into at least `fewest` windows; column i of the training table is at `at[i]`."""
-    table, source = read.table, read.name
+def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], *, training: bool) -> Dataset:
+    """Cut a table into windows, 2 at least for training; column i of the training table is at `at[i]`."""
+    table, source, time_column = read.table, read.name, encoder.time_column
     members, labels = _groups(encoder, table, at)
     known_as = "the rows" if encoder.time is None else called(encoder.table.names, encoder.time)
     if encoder.time is None:
         times = [np.arange(len(own), dtype=np.int64) for own in members]
     else:
-        moments, zone = encoder.clock.read(table.column(at[encoder.time]), known_as), encoder.clock.zone
+        zone, moments = time_column.zone, time_column.read(table.column(at[encoder.time]), known_as)
         times = [as_utc(moments[own], zone) if zone else moments[own] for own in members]
-    members, times, unsorted = in_order(encoder.clock, members, times, known_as)
+    members, times, unsorted = in_order(time_column, members, times, known_as)
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
-    if fewest > 1:
-        encoder = replace(encoder, step=usual_step(encoder.clock, times))
+    if training:
+        encoder = replace(encoder, interval=usual_interval(time_column, times))
     stretches = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in stretches]
     found = list(map(_Series, labels, members, times, values, stretches, begins))
-    raw_notes = [*read.notes, *unsorted, *unseen, *_short(encoder, found, source, new=fewest == 1)]
+    raw_notes = [*read.notes, *unsorted, *unseen, *_short(encoder, found, source, new=not training)]
     found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
-        step = encoder.step
-        season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
+        season = 0
+        if (interval := encoder.interval) is not None:
+            season = interval.rows_of_season or _SEASONS.get((interval.unit, int(interval.size)), 0)
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
     line = _timeline(encoder, found)
     inputs = np.concatenate([_inputs(encoder, features[series.rows], series) for series in found])
-    if len(inputs) < fewest:
+    if len(inputs) < 1 + training:
         raise Refusal(
-            f"{source} must give at least {fewest} windows of {encoder.lags + encoder.horizon} rows; "
+            f"{source} must give at least {1 + training} windows of {encoder.lags + encoder.horizon} rows; "
             f"got {len(inputs)}. Use fewer lags or a shorter horizon."
         )
     targets = None
@@ -138,7 +139,7 @@ def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], fewest: in
         targets = targets[:, 0] if encoder.horizon == 1 else targets
     beyond = np.full(encoder.horizon, -1)
     first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
-    if fewest > 1:
+    if training:
         raw_notes += _notes(encoder, line)
     return Dataset(
         inputs=inputs,
@@ -172,10 +173,10 @@ def _groups(
     encoder: WindowEncoder, table: pa.Table, at: dict[int, int]
 ) -> tuple[list[NDArray[np.int64]], list[str]]:
     """The rows of each series, from 0, and its name, in the order of first rows."""
-    if encoder.by is None:
+    if encoder.series_column is None:
         return [np.arange(table.num_rows, dtype=np.int64)], [""]
-    column = as_text(table.column(at[encoder.by])).combine_chunks()
-    known_as = called(encoder.table.names, encoder.by)
+    column = as_text(table.column(at[encoder.series_column])).combine_chunks()
+    known_as = called(encoder.table.names, encoder.series_column)
     if column.null_count:
         row = int(np.argmin(column.is_valid().to_numpy(zero_copy_only=False))) + 1
         raise Refusal(f"{known_as} tells the series apart and may miss no value; got none in row {row:,}.")
@@ -223,9 +224,9 @@ def _carried(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
     """Start and end of the stretches of a series between gaps."""
-    if encoder.step is None or encoder.across_gaps or len(times) < 2:
+    if encoder.interval is None or encoder.across_gaps or len(times) < 2:
         return [(0, len(times))]
-    cuts = np.flatnonzero(encoder.step.cuts(times)[0]) + 1
+    cuts = np.flatnonzero(encoder.interval.cuts(times)[0]) + 1
     return list(pairwise([0, *cuts.tolist(), len(times)]))
 
 
@@ -249,7 +250,7 @@ def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: b
         gaps = most >= needed
         if gaps:
             most = max(end - begin for series in found for begin, end in series.stretches)
-        of = source if encoder.by is None else f"a series of {source}"
+        of = source if encoder.series_column is None else f"a series of {source}"
         raise Refusal(
             f"{of} must have at least {needed:,} rows{' without a gap in time' if gaps else ''} for a window "
             f"of {encoder.lags:,}{'' if encoder.ahead else f' and {encoder.horizon} to forecast'}; got "
@@ -299,9 +300,9 @@ def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
         offset=np.zeros(len(last)) if encoder.relative is None else last,
         scale=last if encoder.relative == "ratio" else np.ones(len(last)),
         period=encoder.period,
-        clock=encoder.clock,
-        step=encoder.step,
-        by="" if encoder.by is None else encoder.table.names[encoder.by],
+        time_column=encoder.time_column,
+        interval=encoder.interval,
+        series_column="" if encoder.series_column is None else encoder.table.names[encoder.series_column],
     )
 
 
@@ -320,22 +321,20 @@ def _inputs(encoder: WindowEncoder, features: NDArray[np.float32], series: _Seri
 
 
 def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
-    step = line.step
-    names = encoder.table.names
-    notes = []
+    names, notes = encoder.table.names, list[str]()
     if encoder.time is not None:
-        clock, first, last = encoder.clock, min(t[0] for t in line.times), max(t[-1] for t in line.times)
-        even = step is not None and all((step.distances(times) == step.size).all() for times in line.times)
-        every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
+        say, first, last = line.time_column.say, min(t[0] for t in line.times), max(t[-1] for t in line.times)
+        every = ""
+        if (interval := line.interval) is not None:
+            even = all((interval.distances(times) == interval.size).all() for times in line.times)
+            every = f", {'' if even else 'usually '}{interval} apart"
         notes.append(
-            f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
+            f"{called(names, encoder.time)} is the time, {say(first)} to {say(last)}{every}; "
             "`time=COLUMN` names another column."
         )
         notes += gap_notes(line, encoder.across_gaps)
-    if encoder.by is not None:
-        notes.append(
-            f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses."
-        )
+    if (series := encoder.series_column) is not None:
+        notes.append(f"{called(names, series)} tells {len(line.names):,} series apart; no window crosses.")
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
     further = shortlist(encoder.table.features[1:], 3, quote="")
     notes.append(

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from epochal.common.option_text import option
 from epochal.data.columns import ColumnReference, called, has_header, reference, resolve, resolve_all
+from epochal.data.files.column_types import table_of_array
 from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
 from epochal.data.files.read import existing, form_of
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import table_of_array
-from epochal.data.series.clock import Clock, zone_named
-from epochal.data.series.steps import usual_step
+from epochal.data.series.sampling_interval import usual_interval
+from epochal.data.series.time_column import TimeColumn, zone_named
 from epochal.data.tables.encode import to_dates, to_numbers
 from epochal.data.tables.frames import NamedTable, is_pair, named_table
 from epochal.data.tables.recognize import TableOptions, recognize
-from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.table import hints_of
 from epochal.data.values.date_forms import compact_form, written_dates
 from epochal.data.values.missing import quoted
@@ -68,8 +68,8 @@ def _of_numbers(source: Any) -> pa.Table:
 
 def series_columns(
     table: pa.Table, options: TableOptions, arguments: Mapping[str, Any]
-) -> tuple[Encoder, Clock, int | None, int | None, list[str]]:
-    """The encoder of a row, the forecast column first; the clock; the columns of time and series; notes."""
+) -> tuple[TableEncoder, TimeColumn, int | None, int | None, list[str]]:
+    """The encoder of a row, the forecast column first; the time column; indices of time and series; notes."""
     time, time_zone, by, inputs = map(arguments.get, ("time", "time_zone", "series", "inputs"))
     names, roles = tuple(table.column_names), options.columns(table.column_names)
     dropped = roles.pop("drop")
@@ -82,12 +82,12 @@ def series_columns(
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when, clock, note = _time(table, {chosen, series} | dropped, series, options.date_format)
+        when, time_column, note = _time(table, {chosen, series} | dropped, series, options.date_format)
     else:
-        clock, note = _clock(table.column(when), names, when, options.date_format)
+        time_column, note = _read_time_column(table.column(when), names, when, options.date_format)
     notes = [note]
     if time_zone is not None:
-        clock = _in_zone(clock, time_zone, table, when)
+        time_column = _in_zone(time_column, time_zone, table, when)
     wanted = frozenset(range(len(names))) if inputs is None else resolve_all(inputs, names, "inputs")
     listed = frozenset[int]().union(*roles.values(), () if inputs is None else wanted)
     left_out: list[LeftOut] = []
@@ -132,7 +132,7 @@ def series_columns(
                 f"{called(names, index)} misses {column.null_count:,} values: {instead}; "
                 '`fill="forward"` carries the last one on.'
             )
-    encoder = Encoder(
+    encoder = TableEncoder(
         names=names,
         header=has_header(names),
         columns=tuple(columns),
@@ -143,7 +143,7 @@ def series_columns(
         task=None,
         **form_of(table),
     )
-    return encoder, clock, when, series, [note for note in notes if note]
+    return encoder, time_column, when, series, [note for note in notes if note]
 
 
 def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
@@ -201,23 +201,23 @@ _TIME_NAME = re.compile(
 
 
 def _time(
-    table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None
-) -> tuple[int | None, Clock, str]:
+    table: pa.Table, taken: Collection[int | None], series: int | None, form: str | None
+) -> tuple[int | None, TimeColumn, str]:
     """The first column with dates, or with numbers that increase evenly except for gaps."""
     names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
     for index in free:
         if (dated := _dated(table.column(index), names, index, form)) is not None:
             return index, *dated
-    series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
-    codes = None if series is None or series.null_count else series.indices.to_numpy()
+    labels = None if series is None else table.column(series).combine_chunks().dictionary_encode()
+    codes = None if labels is None or labels.null_count else labels.indices.to_numpy()
     for index in free:
         column, named = table.column(index), _TIME_NAME.fullmatch(names[index]) is not None
         if pa.types.is_integer(column.type) or (named and pa.types.is_floating(column.type)):
             values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
             if np.isfinite(values).all() and _tells_time(values, codes, named=named):
-                return index, Clock("number", names[index]), ""
-    return None, Clock(), ""
+                return index, TimeColumn("number", names[index]), ""
+    return None, TimeColumn(), ""
 
 
 def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
@@ -240,36 +240,36 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
     if len(steps) < 2 or (steps <= 0).any():
         return False
     if named:
-        return usual_step(Clock("number"), [np.cumsum(steps)]) is not None
+        return usual_interval(TimeColumn("number"), [np.cumsum(steps)]) is not None
     sizes, counts = np.unique(steps, return_counts=True)
     usual, share = sizes[counts.argmax()], counts.max() / len(steps)
     return bool(share >= _EVEN and (steps % usual == 0).all())
 
 
-def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Clock:
+def _in_zone(time_column: TimeColumn, zone: str, table: pa.Table, when: int | None) -> TimeColumn:
     zone_named(zone)
-    if when is None or clock.kind != "date" or not clock.hours:
+    if when is None or time_column.kind != "date" or not time_column.hours:
         raise Refusal(
             f'`time_zone` is for a column of dates with hours; got "{zone}" for '
             f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
         )
     kind = table.column(when).type
-    if (pa.types.is_timestamp(kind) and kind.tz) or "%z" in clock.form:
+    if (pa.types.is_timestamp(kind) and kind.tz) or "%z" in time_column.form:
         raise Refusal(
             f"{called(table.column_names, when)} says its own time zone, so time_zone must be left out; "
             f'got "{zone}".'
         )
-    return replace(clock, zone=zone)
+    return replace(time_column, zone=zone)
 
 
-def _clock(
+def _read_time_column(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
-) -> tuple[Clock, str]:
-    """The clock of the column that was named as the time, and a note on how it was read."""
+) -> tuple[TimeColumn, str]:
+    """The column that was named as the time, and a note on how it was read."""
     if (dated := _dated(column, names, index, date_format)) is not None:
         return dated
     if _numbers(column):
-        return Clock("number", names[index]), ""
+        return TimeColumn("number", names[index]), ""
     first = column.drop_null()
     shown = f'"{first[0].as_py()}"' if len(first) else "no value"
     how = ", such as 2020-12-31, or numbers"
@@ -282,8 +282,8 @@ def _clock(
 
 def _dated(
     column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
-) -> tuple[Clock, str] | None:
-    """The clock of a column with dates, and a note on how they are written; None without dates."""
+) -> tuple[TimeColumn, str] | None:
+    """A column with dates as time, and a note on how they are written; None without dates."""
     known_as, form, note = called(names, index), "", ""
     if compact := compact_form(column):
         form, note = compact, f"{known_as} is the time, written as {compact}."
@@ -298,4 +298,4 @@ def _dated(
     elif not pa.types.is_temporal(column.type):
         return None
     seconds = to_dates(column.combine_chunks(), form, names[index]).cast(pa.int64()).drop_null().to_numpy()
-    return Clock("date", names[index], form, hours=bool((seconds % 86_400).any())), note
+    return TimeColumn("date", names[index], form, hours=bool((seconds % 86_400).any())), note

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.text import counted, duration
-from epochal.data.series.clock import Clock, Times
-from epochal.data.series.steps import Step, skipped_hours
+from epochal.data.series.sampling_interval import SamplingInterval, skipped_hours
+from epochal.data.series.time_column import TimeColumn, Times
 from epochal.data.split import Split, part_size
 from epochal.errors import Refusal
 
-_ROWS = Clock()
+_ROWS = TimeColumn()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +34,11 @@ class Timeline:
         begin: int64 `(n,)`, its first row there.
         span: rows of a sample, inputs and targets.
         horizon: target rows of a sample.
-        offset: float64 `(n,)`; `offset + scale * target` is in the column's own units.
-        scale: float64 `(n,)`.
+        offset, scale: float64 `(n,)`; `offset + scale * target` is in the column's own units.
         period: rows of a season, for the seasonal naive forecast; 0 for none.
-        clock: the kind of time.
-        step: the sampling interval, if regular.
-        by: the column that names the series.
+        time_column: the kind of time.
+        interval: the sampling interval, if regular.
+        series_column: the column that names the series.
     """
 
     names: tuple[str, ...]
@@ -53,9 +52,9 @@ class Timeline:
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     period: int = 0
-    clock: Clock = _ROWS
-    step: Step | None = None
-    by: str = ""
+    time_column: TimeColumn = _ROWS
+    interval: SamplingInterval | None = None
+    series_column: str = ""
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
@@ -66,8 +65,8 @@ class Timeline:
 
     @cached_property
     def starts(self) -> Times:
-        """The first time of each sample, on the clock that all series share."""
-        return np.concatenate(self._clocks)[self._in_sequence]
+        """The first time of each sample, in the time that all series share."""
+        return np.concatenate(self._aligned_times)[self._in_sequence]
 
     @cached_property
     def _in_sequence(self) -> NDArray[np.int64]:
@@ -75,9 +74,9 @@ class Timeline:
         return np.cumsum([0, *map(len, self.times)])[self.series] + self.begin
 
     @cached_property
-    def _clocks(self) -> tuple[Times, ...]:
+    def _aligned_times(self) -> tuple[Times, ...]:
         """The times; series without any are aligned at their ends."""
-        if self.clock.kind != "row":
+        if self.time_column.kind != "row":
             return self.times
         return tuple(times - len(times) for times in self.times)
 
@@ -92,21 +91,22 @@ class Timeline:
         beyond = position - len(times) + 1
         if beyond <= 0:
             return times[position].item()
-        if self.clock.kind == "row":
+        if self.time_column.kind == "row":
             return position
-        return None if self.step is None else self.step.at_end(times).after(times[-1].item(), beyond)
+        interval = self.interval
+        return None if interval is None else interval.at_end(times).after(times[-1].item(), beyond)
 
-    def places(self) -> dict[str, list[Any]]:
-        """The place of each sample's first target: its row (None beyond the end), series and time."""
+    def coordinates(self) -> dict[str, list[Any]]:
+        """The coordinates of each sample's first target: row (None beyond the end), series and time."""
         first = (self.begin + self.span - self.horizon).tolist()
-        places = list(zip(self.series.tolist(), first, strict=True))
-        rows = [int(self.rows[one][at]) if at < len(self.rows[one]) else None for one, at in places]
+        pairs = list(zip(self.series.tolist(), first, strict=True))
+        rows = [int(self.rows[one][at]) if at < len(self.rows[one]) else None for one, at in pairs]
         found: dict[str, list[Any]] = {"row": rows}
-        if self.by:
-            found[self.by] = [self.names[one] for one, _ in places]
-        if self.clock.kind != "row":
-            times = [self.time(one, at) for one, at in places]
-            found[self.clock.name] = [None if time is None else self.clock.say(time) for time in times]
+        if self.series_column:
+            found[self.series_column] = [self.names[one] for one, _ in pairs]
+        if (column := self.time_column).kind != "row":
+            times = [self.time(one, at) for one, at in pairs]
+            found[column.name] = [None if time is None else column.say(time) for time in times]
         return found
 
     def inverse_transform(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def chronological(
         elif size:
             cut = left[len(left) - size]
             parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
-            first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks])
+            first = np.array([np.searchsorted(times, cut) for times in timeline._aligned_times])
             free &= timeline.begin + timeline.span - 1 + gap < first[timeline.series]
     if not free.any():
         held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
@@ -191,7 +191,7 @@ def time_notes(
     for name, part in held_out.items():
         first = part[np.argmin(line.starts[part])]
         time = line.times[line.series[first]][line.begin[first]]
-        cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
+        cuts.append(f"those that begin at {line.time_column.say(time)} or later {name}")
     left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
     rows = f" (`gap={gap}`)" if gap else ""
     what = "window" if timeline is not None else "sample"
@@ -202,19 +202,19 @@ def time_notes(
 
 def gap_notes(line: Timeline, across_gaps: bool) -> list[str]:
     """Notes on the rows of windows that are not one step apart."""
-    if (step := line.step) is None:
+    if (interval := line.interval) is None:
         apart = np.concatenate([np.diff(times) for times in line.times])
         if len(apart) < 2:
             return []
         low, usual, high = (
-            duration(one) if line.clock.kind == "date" else f"{one:.4g}"
+            duration(one) if line.time_column.kind == "date" else f"{one:.4g}"
             for one in (apart.min(), np.median(apart), apart.max())
         )
         return [
             f"the rows have no usual distance in time ({low} to {high}, median {usual}): windows count rows, "
             "whatever lies between."
         ]
-    cuts, changes = zip(*map(step.cuts, line.times), strict=True)
+    cuts, changes = zip(*map(interval.cuts, line.times), strict=True)
     gaps = tuple(cut & ~change for cut, change in zip(cuts, changes, strict=True))
     notes = []
     for found, (one, many, rest), remark in (
@@ -229,17 +229,17 @@ def gap_notes(line: Timeline, across_gaps: bool) -> list[str]:
         what, first = (f"1 {one}", "") if count == 1 else (f"{count:,} {many}", "first ")
         crossing = "windows count rows, whatever lies between" if across_gaps else remark
         notes.append(
-            f"{what} {rest}, {first}between {line.clock.say(times[at])} and "
-            f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
+            f"{what} {rest}, {first}between {line.time_column.say(times[at])} and "
+            f"{line.time_column.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
             f"{crossing.format('it' if count == 1 else 'them')}."
         )
-    if absent := sum(int(step.absent(times).sum()) for times in line.times):
+    if absent := sum(int(interval.absent(times).sum()) for times in line.times):
         notes.append(
             f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
             "holidays of up to 5 days, are read as closed times, not as gaps."
         )
-    skipped = sum(int(skipped_hours(step, times).sum()) for times in line.times)
-    if skipped and not line.clock.zone:
+    skipped = sum(int(skipped_hours(interval, times).sum()) for times in line.times)
+    if skipped and not line.time_column.zone:
         hours = counted(skipped, "missing hour")
         notes.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
     return notes

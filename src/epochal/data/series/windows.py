@@ -12,12 +12,12 @@ from epochal.common.option_text import register_call
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading, naming_sheet
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.series.cut import FILLS, RELATIVE, WindowEncoder, cut
 from epochal.data.series.ordered import series_columns, series_table
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.encode import as_in_training
-from epochal.data.tables.new import match_columns, read_new
+from epochal.data.tables.new_rows import match_columns, read_new
 from epochal.data.tables.recognize import TableOptions
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
@@ -27,8 +27,8 @@ from epochal.settings.value_kinds import whole
 _ROWS = whole(1, "a whole number of rows")
 
 
-@register_call("ep.windows")
-def windows(
+@register_call("ep.load_windows")
+def load_windows(
     source: Any,
     *,
     target: ColumnReference | None = None,
@@ -93,7 +93,7 @@ def windows(
         Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
             that is no number or misses values.
 
-    >>> data = windows(np.arange(6.0), lags=3)
+    >>> data = load_windows(np.arange(6.0), lags=3)
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
@@ -113,21 +113,22 @@ def windows(
     read, target = series_table(source, target, reading)
     options = replace(chosen(TableOptions, arguments), target=target)
     with naming_sheet(read.notes):
-        columns, clock, when, by, notes = series_columns(read.table, options, arguments)
-    found = {"table": replace(columns, missing=reading.na_values), "clock": clock, "time": when, "by": by}
-    given = {**arguments, **lengths, "period": -1 if period is None else period}
-    encoder = chosen(WindowEncoder, {**given, **found})
+        columns, time_column, when, by, notes = series_columns(read.table, options, arguments)
+    found = {"time_column": time_column, "time": when, "series_column": by}
+    given = {**arguments, **lengths, "period": -1 if period is None else period, **found}
+    encoder = chosen(WindowEncoder, given | {"table": replace(columns, missing=reading.na_values)})
     own = {index: index for index in range(read.table.num_columns)}
-    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, fewest=2)
-    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, arguments))
+    dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, training=True)
+    return replace(dataset, recipe=Recipe.of("load_windows", SERIES.options, source, arguments))
 
 
 def new_windows(encoder: WindowEncoder, source: Any, context: TrainingContext) -> Dataset:
     """The windows of a new table with the columns of the training table."""
-    form, time = encoder.clock.form, "date" if encoder.clock.kind == "date" else "category"
-    roles: dict[int | None, Any] = {encoder.by: "category", encoder.time: time}
+    form, time = encoder.time_column.form, "date" if encoder.time_column.kind == "date" else "category"
+    roles: dict[int | None, Any] = {encoder.series_column: "category", encoder.time: time}
+    names = encoder.table.names
     extra = [
-        Column(encoder.table.names[index], index, kind, text=bool(form) or index == encoder.by, format=form)
+        Column(names[index], index, kind, text=bool(form) or index == encoder.series_column, format=form)
         for index, kind in roles.items()
         if index is not None
     ]
@@ -139,13 +140,13 @@ def new_windows(encoder: WindowEncoder, source: Any, context: TrainingContext) -
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     table, rewritten = as_in_training(read.table, wanted, positions)
     read = replace(read, table=table, notes=(*read.notes, *notes, *rewritten))
-    return cut(encoder, read, own, fewest=1)
+    return cut(encoder, read, own, training=False)
 
 
 SERIES = DataSource(
-    load=lambda source, arguments, progress: windows(source, **arguments),
-    options=options_of(windows),
-    reader="windows",
+    load=lambda source, arguments, progress: load_windows(source, **arguments),
+    options=option_types(load_windows),
+    reader="load_windows",
     encoder=WindowEncoder,
-    encode_new=new_windows,
+    transform=new_windows,
 )

@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset
+from epochal.data.files.column_types import normalize_types, shrink_batches
 from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
-from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
 from epochal.data.source import ProgressCallback, TrainingContext
 from epochal.data.tables.association import target_values
 from epochal.data.tables.encode import as_in_training, encode, encoded_dtype
-from epochal.data.tables.new import labels_of_new, match_columns, newly_missing
+from epochal.data.tables.new_rows import labels_of_new, match_columns, newly_missing
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import TableEncoder
 from epochal.data.tables.table import dataset_of, encoder_of, roles_of
-from epochal.data.tables.target import labeled, plain_target, targets_of, weights_of
+from epochal.data.tables.target import plain_target, read_target, targets_of, weights_of
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
@@ -54,7 +54,7 @@ def is_large(path: Path, stream: bool | None) -> bool:
     return streams(4 * cells, None)
 
 
-def converted(path: Path, options: TableOptions, progress: ProgressCallback | None = None) -> Dataset:
+def converted_parquet(path: Path, options: TableOptions, progress: ProgressCallback | None = None) -> Dataset:
     """The dataset of a Parquet file, or a folder of them, whose rows can be read in any order.
 
     Columns are recognized by some rows of all files, the target by all its values. The conversion lies beside
@@ -103,10 +103,10 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
 
 
 def _batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
-    """Columns of all rows, in tidy tables of one encoding block each."""
+    """Columns of all rows, in tables of normalized types, one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
-            yield tidy(shrink_batches(batch.schema, [batch]))
+            yield normalize_types(shrink_batches(batch.schema, [batch]))
 
 
 def _state(path: Path, files: Sequence[Path]) -> str:
@@ -159,7 +159,7 @@ def _convert(
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen, present = _some_rows(files, names), np.zeros(len(column), bool)
     hint = decimal_of_columns(seen)
-    labels = labeled(pa.table({names[target]: column}), 0, name, options, hint)
+    labels = read_target(pa.table({names[target]: column}), 0, name, options, hint)
     present[labels.rows - 1] = True
     notes, task = [*instead, *labels.notes], labels.task
     seen_target = plain_target(seen.column(target), name, options.task, options.decimal, hint).column
@@ -195,7 +195,7 @@ def _convert(
 
 def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
-    encoder = Encoder.from_dict(document["encoder"])
+    encoder = TableEncoder.from_dict(document["encoder"])
     header = npy_header(place / "inputs.npy")
     small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
     targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
@@ -229,7 +229,7 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
 
 def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
-    return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
+    return normalize_types(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
 def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
@@ -253,13 +253,13 @@ def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
             if sum(map(len, batches)) >= most:
                 break
         tables.append(shrink_batches(batches[0].schema, batches))
-    return tidy(pa.concat_tables(tables, promote_options="permissive"))
+    return normalize_types(pa.concat_tables(tables, promote_options="permissive"))
 
 
 def _write_rows(
     files: Sequence[Path],
     names: Sequence[str],
-    encoder: Encoder,
+    encoder: TableEncoder,
     present: NDArray[np.bool_],
     path: Path,
     kept: np.dtype[Any],
@@ -297,7 +297,7 @@ def _check_space(place: Path, needed: int) -> None:
         )
 
 
-def new_rows_of_parquet(path: Path, encoder: Encoder, context: TrainingContext) -> Dataset:
+def new_rows_of_parquet(path: Path, encoder: TableEncoder, context: TrainingContext) -> Dataset:
     """The samples of Parquet files; their inputs are in a temporary file."""
     files = parquet_in(path)
     names = _columns_of(files)

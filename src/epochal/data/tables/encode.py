@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
-from epochal.data.tables.schema import Column, Encoder
+from epochal.data.tables.schema import Column, TableEncoder
 from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.values.missing import (
     Odd,
@@ -40,7 +40,7 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 def encode(
-    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0, dtype: Any = None
+    table: pa.Table, encoder: TableEncoder, positions: Sequence[int], first: int = 0, dtype: Any = None
 ) -> tuple[NDArray[Any], list[str]]:
     """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
@@ -48,10 +48,10 @@ def encode(
     is `dtype`, by default float32 unless a column needs float64. Blocks of rows are converted in sequence, so
     that only the result grows with the table. A value beyond float32 or of another kind is refused.
     """
-    passed, one_hot, indicators, codes = encoder.layout
+    passthrough, one_hot, indicators, codes = encoder.layout
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
     out = np.empty((table.num_rows, len(encoder.features)), dtype)
-    direct = len(passed) == len(encoder.raw_names)
+    direct = len(passthrough) == len(encoder.raw_names)
     unseen: dict[str, Counter[str]] = {}
     start = 0
     for batch in table.select(list(positions)).to_batches(max_chunksize=_ROWS):
@@ -65,8 +65,8 @@ def encode(
                 unseen.setdefault(name, Counter()).update(found)
             at += width
         if not direct:
-            block[:, : len(passed)] = raw[:, passed]
-        slot = len(passed)
+            block[:, : len(passthrough)] = raw[:, passthrough]
+        slot = len(passthrough)
         for position, column in one_hot:
             levels = np.arange(len(column.all_levels))
             block[:, slot : slot + len(levels)] = raw[:, position, None] == levels
@@ -90,7 +90,7 @@ def _unseen(words: Counter[str]) -> str:
     return f"{values} in {rows:,} rows" if rows > 1 else values
 
 
-def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
+def encoded_dtype(table: pa.Table, encoder: TableEncoder, positions: Sequence[int]) -> np.dtype[Any]:
     """The stored dtype of a table's samples: float64 if a column needs it."""
     for position, column in zip(positions, encoder.columns, strict=True):
         found = table.column(position)
@@ -133,15 +133,15 @@ def without_na_values(array: Any, column: Column) -> Any:
     """Numbers or dates with the missing-value marks as missing."""
     if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
-    return emptied(array, {*column.marks, *numeric_na_values(None)})
+    return emptied(array, {*column.na_values, *numeric_na_values(None)})
 
 
 def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
     """A numeric column, with text read in the number format of the training table; other text is refused."""
     array = without_na_values(array, column)
-    if not column.written or not pa.types.is_string(array.type):
+    if not column.number_format or not pa.types.is_string(array.type):
         return array
-    form = NumberForm(*column.written)
+    form = NumberForm(*column.number_format)
     numbers = form.read(array)
     if numbers.null_count > array.null_count:
         row = pc.index(pc.and_(pc.is_null(numbers), pc.is_valid(array)), True).as_py()
@@ -272,7 +272,9 @@ _DATE_PARTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
+def as_in_training(
+    table: pa.Table, encoder: TableEncoder, positions: Sequence[int]
+) -> tuple[pa.Table, list[str]]:
     """The table with text in other formats than in training read as numbers and dates, and notes.
 
     Columns in the training format are unchanged, as are ambiguous ones: encoding them reports what is wrong.
@@ -287,7 +289,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
         elif column.kind == "numeric" and pa.types.is_string(cells.type):
             found = _numbers(cells, column, name, separator, decimal)
         elif column.kind == "numeric" and not pa.types.is_null(cells.type):
-            unit = NumberForm(*column.written).unit
+            unit = NumberForm(*column.number_format).unit
             if unit and unit not in OPPOSITES:
                 notes.append(f"{name}: numbers without a unit are taken as {unit}.")
         if found is not None:
@@ -300,7 +302,7 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 def _numbers(
     cells: pa.ChunkedArray, column: Column, name: str, separator: str, decimal: str
 ) -> tuple[pa.ChunkedArray, str] | None:
-    form = NumberForm(*column.written)
+    form = NumberForm(*column.number_format)
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
     odd = _odd(cells, values, column)
     units = "; ".join(unit_remarks(cells, form))
@@ -318,7 +320,7 @@ def _numbers(
     if size is None or (found.doubt and found.form.decimal != (separator or decimal)):
         return None
     how = say(found)
-    if column.written and found.form != form:
+    if column.number_format and found.form != form:
         how = f"is written in another way than in training: it {how}"
     if form.unit and found.form.unit != form.unit:
         how += f"; {'converted to' if found.form.unit else 'taken as'} {form.unit}"
@@ -327,7 +329,7 @@ def _numbers(
 
 def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tuple[Odd, ...]:
     """The cells without a value, except marks that were missing values in training."""
-    return tuple(one for one in odd_cells(cells, values) if one.word not in column.marks)
+    return tuple(one for one in odd_cells(cells, values) if one.word not in column.na_values)
 
 
 def _fits(new: NumberForm, trained: NumberForm) -> float | None:

@@ -18,9 +18,9 @@ from epochal.common.option_text import option
 from epochal.data.arrays.host import on_host
 from epochal.data.columns import called, unique_names
 from epochal.data.examples import example
+from epochal.data.files.column_types import Selection, none_of, normalize_types
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
-from epochal.data.files.tidy import Selection, none_of, tidy
 from epochal.data.recipe import EXAMPLE
 from epochal.errors import Refusal, join_refusals
 
@@ -43,7 +43,7 @@ def is_frame(value: object) -> bool:
 def table_of_frame(
     frame: Any, drop: Selection = none_of, index: Collection[str] = (), time: bool = False
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The frame as a tidy Arrow table, and notes on how it was read.
+    """The frame as an Arrow table of normalized types, and notes on how it was read.
 
     Args:
         frame: a data frame or series of pandas, a Polars or Arrow table, lazy or not, or one of the protocol.
@@ -52,16 +52,15 @@ def table_of_frame(
         time: whether to use an index of times as a column.
     """
     if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
-        return tidy(_arrow_table(frame.collect()), drop=drop), ("the lazy data frame was collected.",)
+        table = normalize_types(_arrow_table(frame.collect()), drop=drop)
+        return table, ("the lazy data frame was collected.",)
     if not _is_pandas(frame):
-        return tidy(_arrow_table(frame), drop=drop), ()
+        return normalize_types(_arrow_table(frame), drop=drop), ()
     levels = list(_levels_of_pandas(frame, index, time))
     named = [*_columns_of_pandas(frame), *levels]
     names = unique_names(name for name, _ in named)
     unused = set(drop(names))
-    columns: list[pa.Array] = []
-    notes: list[str] = []
-    problems: list[str] = []
+    columns, notes, problems = list[pa.Array](), list[str](), list[str]()
     for at, (_, one) in enumerate(named):
         try:
             column, note = (pa.nulls(len(frame)), "") if at in unused else _arrow_of_series(one)
@@ -81,7 +80,7 @@ def table_of_frame(
             f"the index ({', '.join(left_out)}) of the data frame is no input; reset_index() makes a column "
             "of it."
         )
-    return tidy(pa.Table.from_arrays(columns, names=names), drop=drop), tuple(notes)
+    return normalize_types(pa.Table.from_arrays(columns, names=names), drop=drop), tuple(notes)
 
 
 def _arrow_table(frame: Any) -> pa.Table:
@@ -106,7 +105,7 @@ def is_pair(value: object) -> bool:
 
 
 def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.ChunkedArray]:
-    """The name and tidy column of values given beside a table.
+    """The name and column, of a normalized type, of values given beside a table.
 
     >>> column_beside(pa.table({"a": [1, 2]}), "target", ["no", "yes"])[0]
     'target'
@@ -148,7 +147,7 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
         )
     plain = getattr(values, "name", None)
     (name,) = unique_names([role if plain is None else plain])
-    return name, tidy(pa.table({name: column})).column(0)
+    return name, normalize_types(pa.table({name: column})).column(0)
 
 
 @dataclass(frozen=True)

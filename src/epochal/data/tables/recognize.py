@@ -27,7 +27,7 @@ from epochal.data.values.missing import (
     refuse_odd,
 )
 from epochal.data.values.number_forms import FEW_LEVELS, Written, say, written_numbers
-from epochal.data.values.scripts import writing_of
+from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 
 MOST_LEVELS = 1000
@@ -117,7 +117,7 @@ def recognize(
         return found
     reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
     if reason:
-        as_words, reads = option("text", named.reference, of="ep.text"), ""
+        as_words, reads = option("text", named.reference, of="ep.load_texts"), ""
         if reason == "free text":
             reads = f", {as_words} reads its words"
         elif codes := _codes(column):
@@ -157,7 +157,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         na_values = tuple(one.word for one in dates.odd)
         found, note = _date(emptied(column, na_values), named, dates.form, dates.remark)
         if na_values:
-            found = replace(found, marks=na_values) if isinstance(found, Column) else found
+            found = replace(found, na_values=na_values) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
     if (numbers := _written_numbers(column, named, hints)) is None:
@@ -176,7 +176,7 @@ def _written_numbers(column: pa.ChunkedArray, named: _Named, hints: Hints) -> Wr
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Column, str]:
     na_values = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or na_values)
-    made = named.column("numeric", missing, text=True, written=tuple(found.form), marks=na_values)
+    made = named.column("numeric", missing, text=True, number_format=tuple(found.form), na_values=na_values)
     return made, f"{named.label} {say(found)}; {named.option('categorical')} takes the text as it is."
 
 

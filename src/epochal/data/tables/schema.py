@@ -14,7 +14,7 @@ from epochal.data.files.reading import FileForm
 from epochal.data.records import Damaged, SampleEncoder
 from epochal.data.task import Task
 
-Kind = Literal["numeric", "boolean", "category", "date"]
+ColumnKind = Literal["numeric", "boolean", "category", "date"]
 
 MISSING_LEVEL = "(missing)"
 ONE_HOT_LEVELS = 50
@@ -29,20 +29,20 @@ class Column:
 
     `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's numbers,
     `format` the format of text dates, `missing` whether the training table had missing values here, and
-    `text` whether the column was text (so that "01" stays "01"). `written` is the number format of text
-    (decimal mark, thousands mark, currency, unit), and `marks` are words in it that mean a missing value.
+    `text` whether the column was text (so that "01" stays "01"). `number_format` is that of text
+    (decimal mark, thousands mark, currency, unit), and `na_values` are words in it that mean a missing value.
     """
 
     name: str
     index: int
-    kind: Kind
+    kind: ColumnKind
     missing: bool = False
     levels: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     format: str = ""
     text: bool = False
-    written: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
+    number_format: tuple[str, ...] = ()
+    na_values: tuple[str, ...] = ()
 
     @property
     def coded(self) -> bool:
@@ -73,16 +73,16 @@ class LeftOut:
 
 
 class FeatureLayout(NamedTuple):
-    """The raw numbers of each kind of feature: positions, with their columns."""
+    """For each kind of feature, the indices into `raw_names`, with their columns."""
 
-    passed: list[int]
+    passthrough: list[int]
     one_hot: list[tuple[int, Column]]
     indicators: list[tuple[int, Column]]
     codes: list[tuple[int, Column]]
 
 
 @dataclass(frozen=True)
-class Encoder(SampleEncoder):
+class TableEncoder(SampleEncoder):
     """The frozen schema of a table: it encodes any table with these columns.
 
     A table becomes raw numbers first (`raw_names`: a number, a boolean as 0 or 1, a category as the
@@ -103,10 +103,10 @@ class Encoder(SampleEncoder):
     task: Task | None
     missing: tuple[str, ...] | None = None
     """The missing-value marks of a text table, if given for training."""
-    target_written: tuple[str, ...] = ()
-    """The number format of a text target, as in `Column.written`."""
-    target_marks: tuple[str, ...] = ()
-    """Words in it that mean a missing value, as in `Column.marks`."""
+    target_number_format: tuple[str, ...] = ()
+    """The number format of a text target, as in `Column.number_format`."""
+    target_na_values: tuple[str, ...] = ()
+    """Words in it that mean a missing value, as in `Column.na_values`."""
     encoding: str = ""
     """The encoding of a text table, for new ones that are no UTF-8 either; empty for other tables."""
     form: FileForm = field(default_factory=FileForm)
@@ -129,7 +129,7 @@ class Encoder(SampleEncoder):
         placed = list(zip(begins, self.columns, strict=False))
         numbers = [(at, column) for at, column in placed if column.kind != "category"]
         return FeatureLayout(
-            passed=[at + part for at, column in numbers for part in range(len(column.raw_names))],
+            passthrough=[at + part for at, column in numbers for part in range(len(column.raw_names))],
             one_hot=[(at, column) for at, column in placed if column.kind == "category" and not column.coded],
             indicators=[(at, column) for at, column in numbers if column.missing],
             codes=[(at, column) for at, column in placed if column.coded],
@@ -143,8 +143,8 @@ class Encoder(SampleEncoder):
     @cached_property
     def features(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
-        passed, one_hot, indicators, codes = self.layout
-        names = [self.raw_names[at] for at in passed]
+        passthrough, one_hot, indicators, codes = self.layout
+        names = [self.raw_names[at] for at in passthrough]
         names += [f"{column.name}={level}" for _, column in one_hot for level in column.all_levels]
         names += [f"{column.name} is missing" for _, column in indicators]
         return (*names, *(column.name for _, column in codes))
@@ -161,8 +161,8 @@ class Encoder(SampleEncoder):
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
         """Which encoded columns are numbers to be standardized: bool `(len(features),)`."""
-        passed = [c.kind != "boolean" for c in self.columns if c.kind != "category" for _ in c.raw_names]
-        return np.array(passed + [False] * (len(self.features) - len(passed)), dtype=bool)
+        passthrough = [c.kind != "boolean" for c in self.columns if c.kind != "category" for _ in c.raw_names]
+        return np.array(passthrough + [False] * (len(self.features) - len(passthrough)), dtype=bool)
 
     def check(self, texts: bool = False) -> None:
         """See `SampleEncoder`; columns of `texts` have no levels."""
@@ -172,13 +172,13 @@ class Encoder(SampleEncoder):
             raise Damaged(f"a column must be one of {size:,}, counted from 0")
         if len(set(self.names)) < size or len(set(taken)) < len(taken) or not taken:
             raise Damaged("columns must have names of their own, and each be an input once")
-        if not _is_form(self.target_written):
+        if not _is_number_format(self.target_number_format):
             raise Damaged("the target's numbers are written with three marks and a unit")
         for column in self.columns:
             levels = column.all_levels
             if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
                 raise Damaged("a category must have levels, each once")
-            if not _is_form(column.written):
+            if not _is_number_format(column.number_format):
                 marks = "a decimal mark, a thousands mark, a currency and a unit"
                 raise Damaged(f"numbers are written with {marks}")
             if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
@@ -189,12 +189,12 @@ class Encoder(SampleEncoder):
 class TableBased(SampleEncoder):
     """The base of encoders that encode the columns of a table, and do more with them."""
 
-    table: Encoder
+    table: TableEncoder
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
         return self.table.code_sizes
 
 
-def _is_form(written: tuple[str, ...]) -> bool:
+def _is_number_format(written: tuple[str, ...]) -> bool:
     return not written or (len(written) == 4 and written[0] in (".", ","))

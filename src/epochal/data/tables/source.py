@@ -21,12 +21,12 @@ from epochal.data.files.read import existing, is_parquet, parquet_table, read_ta
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.recipe import EXAMPLE
 from epochal.data.source import DataSource, ProgressCallback, TrainingContext, chosen
-from epochal.data.streams.parquet import converted, is_large, new_rows_of_parquet
+from epochal.data.streams.parquet import converted_parquet, is_large, new_rows_of_parquet
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, named_table, table_of_frame
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Encoder
+from epochal.data.tables.schema import TableEncoder
 from epochal.data.tables.table import dataset_of_table
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
@@ -44,18 +44,18 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     if not str(source).startswith(EXAMPLE):
         path = existing(source)
         if is_parquet(path) and is_large(path, arguments.get("stream")):
-            return converted(path, options, progress)
+            return converted_parquet(path, options, progress)
     read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     assert read is not None
     named = has_header(read.table.column_names)
     tables, name, notes = [read.table], read.name, read.notes
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)
-    assert isinstance(found.encoder, Encoder)
+    assert isinstance(found.encoder, TableEncoder)
     return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
 
 
-def _encode_new(encoder: Encoder, source: Any, context: TrainingContext) -> Dataset:
+def _transform(encoder: TableEncoder, source: Any, context: TrainingContext) -> Dataset:
     """Encode new rows; columns may be in another order, and unused ones are ignored."""
     if isinstance(source, str | Path) and context.stream is not False and not str(source).startswith(EXAMPLE):
         path = existing(source)
@@ -166,6 +166,6 @@ TABLES = DataSource(
     recognizes=lambda source: isinstance(source, str | Path) or is_frame(source) or is_pair(source),
     load=_load,
     options={**get_type_hints(TableOptions), **get_type_hints(Reading), "stream": bool},
-    encoder=Encoder,
-    encode_new=_encode_new,
+    encoder=TableEncoder,
+    transform=_transform,
 )

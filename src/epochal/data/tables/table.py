@@ -20,8 +20,8 @@ from epochal.data.lazy import FileArray, sampled
 from epochal.data.tables.association import DETERMINES, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
-from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import groups_of, labeled, na_counts_of, weights_of
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
+from epochal.data.tables.target import group_ids, na_counts_of, read_target, weights_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, join_refusals
@@ -36,7 +36,7 @@ def dataset_of_table(
     beside: Collection[str] = (),
     among: int | None = None,
 ) -> Dataset:
-    """Recognize the columns and the task of a tidy table, and encode it.
+    """Recognize the columns and the task of a table of normalized types, and encode it.
 
     Columns `beside` it were given separately, and have no number. The default target
     is among the first `among` columns, all by default.
@@ -57,7 +57,7 @@ def dataset_of_table(
             )
     target, weight, instead = roles_of(options, names, table.column, known_as, among)
     remarks = [*notes, *instead]
-    labels = labeled(table, target, known_as(target), options)
+    labels = read_target(table, target, known_as(target), options)
     table, task = labels.table, labels.task
     remarks += labels.notes
     groups = None
@@ -65,7 +65,7 @@ def dataset_of_table(
         at = resolve(options.groups, names, "groups")
         if at in (target, weight):
             raise Refusal(f"`groups` must be no column that has another role; got {called(names, at)}.")
-        groups = groups_of(table.column(at), called(names, at), options.groups_from)
+        groups = group_ids(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         remarks.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     known = target_values(labels.targets, len(task.classes), len(names))
@@ -77,7 +77,7 @@ def dataset_of_table(
         sample_weight = weights_of(table.column(weight), known_as(weight))
         remarks.append(f"{known_as(weight)} weighs the samples.")
     for column in encoder.columns:
-        if column.written:  # parsed once, instead of at each further use
+        if column.number_format:  # parsed once, instead of at each further use
             numbers = plain_numbers(table.column(column.index), column, called(names, column.index))
             table = table.set_column(column.index, column.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in encoder.columns])
@@ -89,7 +89,7 @@ def dataset_of_table(
 
 
 def dataset_of(
-    encoder: Encoder,
+    encoder: TableEncoder,
     inputs: NDArray[Any] | FileArray,
     targets: NDArray[Any] | None,
     weights: NDArray[np.float32] | None,
@@ -137,16 +137,14 @@ def roles_of(
 
 def encoder_of(
     table: pa.Table, options: TableOptions, fields: dict[str, Any], known: TargetValues, fill: str = "median"
-) -> tuple[Encoder, list[str]]:
+) -> tuple[TableEncoder, list[str]]:
     """The encoder of a table with its other `fields`, and notes on its columns; refuses all at once."""
     names, target, weight = fields["names"], fields["target"], fields["weight"]
     chosen = options.columns(names)
     _refuse_contradictions(names, target, chosen)
     drop = chosen.pop("drop")
-    columns: list[Column] = []
-    left_out: list[LeftOut] = []
-    notes: list[str] = []
-    problems: list[str] = []
+    columns, left_out = list[Column](), list[LeftOut]()
+    notes, problems = list[str](), list[str]()
     hints = hints_of(table, options, drop | chosen["categorical"] | {target, weight}, known)
     for index, name in enumerate(names):
         if index in (target, weight):
@@ -166,7 +164,7 @@ def encoder_of(
             continue
         columns.append(found)
         seen = known.rows_of(table.column(index))
-        if how := known.determined_by(plain_numbers(seen, found, name) if found.written else seen):
+        if how := known.determined_by(plain_numbers(seen, found, name) if found.number_format else seen):
             notes.append(
                 f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
@@ -177,12 +175,14 @@ def encoder_of(
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
-        words = [option("text", reference(names, at), of="ep.text") for at in prose]
+        words = [option("text", reference(names, at), of="ep.load_texts") for at in prose]
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
             f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    encoder = Encoder(columns=tuple(columns), left_out=tuple(left_out), **form_of(table), **fields)
+    encoder = TableEncoder(
+        columns=tuple(columns), left_out=tuple(left_out), **form_of(table), **fields
+    )
     return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 
@@ -274,7 +274,7 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     if not column or kind in ("chronological", "groups") or not drawn:
         return ()
     return (
-        f"the rows are in the order of {column}: if they are a series, `ep.windows(..., lags=24)` forecasts "
-        'it from its past, and `split="chronological"` holds out the last rows; a random split trains on the '
-        "future of what it validates on.",
+        f"the rows are in the order of {column}: if they are a series, `ep.load_windows(..., lags=24)` "
+        'forecasts it from its past, and `split="chronological"` holds out the last rows; a random split '
+        "trains on the future of what it validates on.",
     )

@@ -38,13 +38,13 @@ _NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
 class PlainTarget(NamedTuple):
     """A target as numbers or classes, and how it was read.
 
-    `note` is empty if nothing changed; `written` is the number format and `na_values` the words that were
-    read as missing, as `Column.marks`, empty without numbers.
+    `note` is empty if nothing changed; `number_format` is that of text, and `na_values` the words that were
+    read as missing, as `Column.na_values`, empty without numbers.
     """
 
     column: pa.ChunkedArray
     note: str = ""
-    written: tuple[str, ...] = ()
+    number_format: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
 
 
@@ -62,7 +62,7 @@ def plain_target(
     price holds numbers ("$1,200.50" is 1200.5;
     thousands separated by commas, in $);
     "unknown" (row 2) is read as missing.
-    >>> found.written, found.na_values
+    >>> found.number_format, found.na_values
     (('.', ',', '$', ''), ('unknown',))
     >>> plain_target(pa.chunked_array([["Yes", "yes", "YES", "No", "Yes"]]), "ill", None).note
     'ill: "Yes", "yes" and "YES" are one: "Yes".'
@@ -83,7 +83,7 @@ def plain_target(
 class Labels(NamedTuple):
     """The rows of a table that have a target, with their numbers from 1, targets, task and notes.
 
-    `fields` are those of an `Encoder` that say how the target was read.
+    `fields` are those of a `TableEncoder` that say how the target was read.
     """
 
     table: pa.Table
@@ -94,7 +94,7 @@ class Labels(NamedTuple):
     fields: dict[str, Any]
 
 
-def labeled(
+def read_target(
     table: pa.Table, target: int, name: str, options: TableOptions, hint: str | None = None
 ) -> Labels:
     """The targets of a table, without the rows that have none; refused if they can't be used.
@@ -119,8 +119,8 @@ def labeled(
         table, rows = table.filter(pa.array(present)), rows[present]
     column = table.column(target)
     found, note = recognize_task(column, name, options.task)
-    fields = {"target_text": text, "task": found, "target_written": read.written}
-    fields["target_marks"] = read.na_values
+    fields = {"target_text": text, "task": found, "target_number_format": read.number_format}
+    fields["target_na_values"] = read.na_values
     return Labels(table, rows, targets_of(column, found, name), found, [*notes, note], fields)
 
 
@@ -346,10 +346,10 @@ def weights_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
     return weights
 
 
-def groups_of(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
+def group_ids(column: pa.ChunkedArray, name: str, pattern: str | None = None) -> NDArray[np.int64]:
     """Group ids of the rows, from 0 in the order of first appearance.
 
-    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
+    >>> group_ids(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
     [0, 1, 0]
     """
     if column.null_count:

@@ -21,16 +21,16 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import form_of
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import Recipe, options_of
+from epochal.data.recipe import Recipe, option_types
 from epochal.data.records import Damaged, SampleEncoder, built
 from epochal.data.source import DataSource, TrainingContext, chosen
 from epochal.data.tables.frames import is_frame, is_pair, named_table
-from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.new_rows import new_rows, read_new
 from epochal.data.tables.recognize import TableOptions
-from epochal.data.tables.schema import Column, Encoder, LeftOut
-from epochal.data.tables.target import groups_of, labeled, weights_of
+from epochal.data.tables.schema import Column, LeftOut, TableEncoder
+from epochal.data.tables.target import group_ids, read_target, weights_of
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.data.values.scripts import writing_of
+from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 from epochal.plan.sizes import as_integer
 
@@ -48,9 +48,9 @@ class TextEncoder(SampleEncoder):
     """
 
     kind: ClassVar[str] = "texts"
-    loader: ClassVar[str] = "ep.text"
+    loader: ClassVar[str] = "ep.load_texts"
 
-    table: Encoder
+    table: TableEncoder
     """The columns; its only input is the one with the texts."""
     tokenizer: str
     """JSON of the library `tokenizers`."""
@@ -76,7 +76,7 @@ class TextEncoder(SampleEncoder):
     @classmethod
     def from_dict(cls, value: Any) -> Self:
         """The inverse of `to_dict`."""
-        table = built(Encoder, value.get("table"))
+        table = built(TableEncoder, value.get("table"))
         table.check(texts=True)
         sizes = {name: value[name] for name in ("vocabulary_size", "length") if name in value}
         tokenizer = json.dumps(value.get("tokenizer"), ensure_ascii=False)
@@ -96,8 +96,8 @@ class TextEncoder(SampleEncoder):
             raise Damaged(f"texts are in 1 column; got {len(self.table.columns)}")
 
 
-@register_call("ep.text")
-def text(
+@register_call("ep.load_texts")
+def load_texts(
     source: Any,
     *,
     text: ColumnReference | None = None,
@@ -141,7 +141,7 @@ def text(
         Refusal: no such column, one without texts or with numbers, a target that can't be used.
         MissingExtra: the package `tokenizers` is not installed.
 
-    >>> data = text((["good film", "bad film"] * 4, ["yes", "no"] * 4))
+    >>> data = load_texts((["good film", "bad film"] * 4, ["yes", "no"] * 4))
     >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
     ([[4, 2], [3, 2]], 5)
     """
@@ -162,7 +162,7 @@ def text(
         raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
-    labels = labeled(table, target_at, target_column, TableOptions(target, task))
+    labels = read_target(table, target_at, target_column, TableOptions(target, task))
     table = labels.table
     weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
     texts = _texts_of(table.column(at), text_name)
@@ -181,7 +181,7 @@ def text(
         if index not in (at, target_at, weight, by)
     )
     encoder = TextEncoder(
-        table=Encoder(
+        table=TableEncoder(
             names=names,
             header=has_header(names),
             columns=(Column(names[at], at, "category", text=True),),
@@ -220,14 +220,14 @@ def text(
         row_numbers=labels.rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[target_at]), inputs, labels.targets, weights),
-        recipe=Recipe.of("text", TEXTS.options, source, arguments),
+        recipe=Recipe.of("load_texts", TEXTS.options, source, arguments),
     )
     if by is not None:
-        values = groups_of(table.column(by), called(names, by), groups_from)
-        return with_groups(dataset, values, f"as {called(names, by)} tells")
+        values = group_ids(table.column(by), called(names, by), groups_from)
+        return with_groups(dataset, values, f"from {called(names, by)}")
     if groups is None or isinstance(groups, str | int):
         return dataset
-    return with_groups(dataset, groups, "told by groups")
+    return with_groups(dataset, groups, "from `groups`")
 
 
 def new_texts(encoder: TextEncoder, source: Any, context: TrainingContext) -> Dataset:
@@ -243,7 +243,7 @@ def new_texts(encoder: TextEncoder, source: Any, context: TrainingContext) -> Da
         )
     read = read_new(encoder.table, source, context.reading)
 
-    def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
+    def encoded(table: pa.Table, _: TableEncoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
         known_as = called(table.column_names, positions[0])
         return encoder.encode(_texts_of(table.column(positions[0]), known_as))
 
@@ -332,9 +332,9 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 TEXTS = DataSource(
-    load=lambda source, arguments, progress: text(source, **arguments),
-    options={**options_of(text), "groups": ColumnReference},
-    reader="text",
+    load=lambda source, arguments, progress: load_texts(source, **arguments),
+    options={**option_types(load_texts), "groups": ColumnReference},
+    reader="load_texts",
     encoder=TextEncoder,
-    encode_new=new_texts,
+    transform=new_texts,
 )

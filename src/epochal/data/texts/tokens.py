@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.lazy import LazyArray
-from epochal.data.values.scripts import SINGLE, writing_of
+from epochal.data.values.writing_systems import SINGLE, writing_of
 from epochal.errors import Refusal, did_you_mean, require
 
 PADDING, UNKNOWN = 0, 1

@@ -51,7 +51,7 @@ def plot_forecast(
             axes.plot(x[piece], part.mean[piece], color=color, linewidth=1.8, **look_of)
         if len(x):
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")
-    axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)
+    axes.set_xlabel(run.observed.time_column.name or "row", color=look.muted)
     ahead = "1 step ahead" if step == 1 else f"{step} steps ahead"
     title = f"{run.data['target']}, {ahead}" + (f", {names[place]}" if names[place] else "")
     axes.set_title(title, color=look.text, loc="left", fontsize=11)

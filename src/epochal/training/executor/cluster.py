@@ -18,7 +18,7 @@ import jax
 
 from epochal.common.text import counted
 from epochal.errors import ProcessLost, Refusal, first_line
-from epochal.training.executor.session import conditions, differences, join
+from epochal.training.executor.session import connect, environment, environment_differences
 from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem
 
 START_SECONDS = 60.0
@@ -53,7 +53,7 @@ class Worker:
 
     def about(self) -> dict[str, str]:
         """Under which conditions it would train."""
-        return conditions()
+        return environment()
 
     def run(self, work: Any) -> Any:
         """The result of a task."""
@@ -83,7 +83,7 @@ class RayCluster(Executor):
     """Runs tasks on the Ray cluster at an address; one that can't be joined, or can't train, is refused.
 
     In each worker `make(base)` is the function that does the work of tasks; `base` is sent to each node once.
-    `pack` gives the work of a task as it is sent, and may call its second argument to share an object.
+    `pack` gives the work of a task as it is sent; its second argument is `put`.
     `remedy` is a clause that says how to go on if no worker is left.
     """
 
@@ -96,9 +96,9 @@ class RayCluster(Executor):
         stopped: Stopped,
         remedy: str,
     ) -> None:
-        self._ray, self._leave = join(address)
+        self._ray, self._leave = connect(address)
         self._address, self._pack, self._stopped, self._remedy = address, pack, stopped, remedy
-        self._here = conditions()
+        self._here = environment()
         self._unit = "CPU" if jax.default_backend() == "cpu" else "GPU"
         self._actor = self._ray.remote(concurrency_groups={"stop": 1})(Worker)
         self._members: list[_Member] = []
@@ -112,14 +112,14 @@ class RayCluster(Executor):
         self._news: list[str] = []
         self._looked = -LOOK_SECONDS
         try:
-            self._base = [self.share((make, base)).ref]
+            self._base = [self.put((make, base)).ref]
             self._begin()
         except BaseException:
             self.close()
             raise
 
-    def share(self, value: Any) -> Shared:
-        """An object in the object store, the same for the same object; one that can't be sent is refused."""
+    def put(self, value: Any) -> Shared:
+        """Put an object into Ray's object store, once; one that can't be sent is refused."""
         if id(value) not in self._shared:
             try:
                 # The value is kept, too: as long as it is, no other object has its id.
@@ -166,7 +166,7 @@ class RayCluster(Executor):
             elif time.monotonic() - since > ALONE_SECONDS:
                 raise ProcessLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
             for member, task in self._assigned(todo):
-                running[member.actor.run.remote(self._pack(task.work, self.share))] = member, task
+                running[member.actor.run.remote(self._pack(task.work, self.put))] = member, task
             for ref, result in self._results([*running, *self._starting]):
                 if ref in self._starting:
                     self._met(self._starting.pop(ref), result)
@@ -247,7 +247,7 @@ class RayCluster(Executor):
         """Take what a new worker says about itself."""
         why = ""
         if not isinstance(result, BaseException):
-            why = differences(self._here, result)
+            why = environment_differences(self._here, result)
         elif self._alive(member):
             why = f"epochal can't be run there ({_last_line(result)})"
         if why:

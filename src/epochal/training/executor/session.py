@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, leaving it again, and what must be equal on its nodes."""
+"""Connecting to a Ray cluster, leaving it again, and what must be equal on its nodes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from epochal.errors import Refusal, first_line, require
 from epochal.training import describe
 
 
-def join(address: str) -> tuple[Any, Callable[[], None]]:
-    """The module `ray`, joined to the cluster at that address, and the function that leaves it.
+def connect(address: str) -> tuple[Any, Callable[[], None]]:
+    """Connect to the cluster at that address; returns the module `ray` and the function that leaves it.
 
-    A process that had joined one before stays in it; without Ray or such a cluster it is refused.
+    A process that was connected to one before stays so; without Ray or such a cluster it is refused.
     """
     ray = _ray()
     if ray.is_initialized():
@@ -62,7 +62,7 @@ def _ray() -> Any:
             del os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
 
 
-def conditions() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""
     found = describe.conditions()
     python, _, _ = found["python"].rpartition(".")
@@ -79,10 +79,10 @@ def _code() -> str:
     return found.hexdigest()[:8]
 
 
-def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
+def environment_differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
     """What differs, in words; empty if nothing does.
 
-    >>> differences({"jax": "0.10.2", "numpy": "2.4"}, {"jax": "0.9.0", "numpy": "2.4"})
+    >>> environment_differences({"jax": "0.10.2", "numpy": "2.4"}, {"jax": "0.9.0", "numpy": "2.4"})
     'jax 0.9.0 there and 0.10.2 here'
     """
     return ", ".join(

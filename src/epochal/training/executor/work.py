@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import jax
 
-from epochal.common.waiting import PATIENCE_SECONDS, ended
+from epochal.common.waiting import INTERRUPT_TIMEOUT, join_all
 
 Stopped: TypeAlias = "Callable[[], bool]"
 """Whether to end early."""
@@ -125,7 +125,7 @@ class Threads(Executor):
         finally:
             left.set()
             if working:  # whoever was stopped before does not wait for a device that hangs
-                ended(threads, PATIENCE_SECONDS if self._stopped() else None)
+                join_all(threads, INTERRUPT_TIMEOUT if self._stopped() else None)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from epochal.errors import ProcessLost, Refusal
-from epochal.training.processes.watch import WatcherClient
+from epochal.training.processes.watcher_client import WatcherClient
 
 CAUSE_SECONDS = 2.0
 """How long to wait, after an error, for a death as its cause."""
@@ -146,7 +146,7 @@ class ProcessGroup:
         """The cause of an error: a lost process, or the error itself, which is reported to all."""
         if self._watch is None or isinstance(error, ProcessLost):
             return error
-        late = self._watch.silence + 5 if COLLECTIVE.search(str(error)) else 0
+        late = self._watch.heartbeat_timeout + 5 if COLLECTIVE.search(str(error)) else 0
         try:
             self.check(CAUSE_SECONDS + late)
         except ProcessLost as lost:
@@ -204,7 +204,7 @@ _group = ALONE
 
 
 def process_group() -> ProcessGroup:
-    """The group of processes; one, unless `join` was called."""
+    """The group of processes; one, unless `init_distributed` was called."""
     return _group
 
 

@@ -22,31 +22,31 @@ LINGER_SECONDS = 60.0
 class Watcher:
     """A client of the watchers' coordination service."""
 
-    def __init__(self, index: int, count: int, name: str, silence: int) -> None:
-        self._index, self._name, self._silence = index, name, silence
+    def __init__(self, index: int, count: int, name: str, heartbeat_timeout: int) -> None:
+        self._index, self._name, self._heartbeat_timeout = index, name, heartbeat_timeout
         self._living = self._everyone = set(range(count))
         self._joined = threading.Event()
 
-    def join(self, host: str, port: int, patience: int) -> None:
+    def join(self, host: str, port: int, timeout: int) -> None:
         """Join the watchers of all other processes; JAX aborts this one on a timeout."""
         from jaxlib import _jax
 
         make: Any = _jax
-        index, count, silence = self._index, len(self._everyone), self._silence
+        index, count, heartbeat_timeout = self._index, len(self._everyone), self._heartbeat_timeout
         try:
             if index == 0:
                 with socket.create_server(("", 0)) as free:
                     jax_port = free.getsockname()[1]
                 at = host if host in ("localhost", "127.0.0.1") else "[::]"
-                options = {"cluster_register_timeout": patience, "shutdown_timeout": 60, "recoverable": True}
+                options = {"cluster_register_timeout": timeout, "shutdown_timeout": 60, "recoverable": True}
                 self._services = [
                     make.get_distributed_runtime_service(
                         f"{at}:{one}", count, heartbeat_timeout=beat, **options
                     )
-                    for one, beat in ((port, silence), (jax_port, 86400))
+                    for one, beat in ((port, heartbeat_timeout), (jax_port, 86400))
                 ]
             self._client = make.get_distributed_runtime_client(
-                f"{host}:{port}", index, init_timeout=patience + 5, heartbeat_timeout=silence
+                f"{host}:{port}", index, init_timeout=timeout + 5, heartbeat_timeout=heartbeat_timeout
             )
             self._client.connect()
             if index == 0:
@@ -54,10 +54,10 @@ class Watcher:
             self._client.key_value_set(f"name/{index}", self._name)
             found = self._client.blocking_key_value_get("jax", 60_000)
         except Exception as error:
-            say("failed", str(error))
+            send("failed", str(error))
             os._exit(1)
         self._joined.set()
-        say("joined", found)
+        send("joined", found)
         threading.Thread(target=self._count_the_living, daemon=True).start()
         self._hear()
 
@@ -86,7 +86,7 @@ class Watcher:
     def _hear(self) -> None:
         while True:
             with suppress(RuntimeError):  # no notice for a minute
-                say("lost", self._client.blocking_key_value_get("lost", 60_000))
+                send("lost", self._client.blocking_key_value_get("lost", 60_000))
                 return
 
     def _count_the_living(self) -> None:
@@ -96,22 +96,24 @@ class Watcher:
                 self._living = set(self._client.get_live_nodes(sorted(self._everyone)))
                 for index in self._everyone - self._living - self._ended():
                     name = self._client.key_value_try_get(f"name/{index}")
-                    self._lose(f"{name} is gone: no heartbeat for {self._silence} s.")
-            time.sleep(max(1.0, self._silence / 20))
+                    self._lose(f"{name} is gone: no heartbeat for {self._heartbeat_timeout} s.")
+            time.sleep(max(1.0, self._heartbeat_timeout / 20))
 
     def _ended(self) -> set[int]:
         return {int(key.rpartition("/")[2]) for key, _ in self._client.key_value_dir_get("ended/")}
 
 
-def say(what: str, words: str) -> None:
+def send(what: str, words: str) -> None:
     """Send a message to the training process."""
     print(what, words, flush=True)
 
 
-def main(index: int, count: int, name: str, host: str, port: int, silence: int, patience: int) -> None:
+def main(
+    index: int, count: int, name: str, host: str, port: int, heartbeat_timeout: int, timeout: int
+) -> None:
     """Watch a training process until it ends."""
-    watcher = Watcher(index, count, name, silence)
-    threading.Thread(target=watcher.join, args=(host, port, patience), daemon=True).start()
+    watcher = Watcher(index, count, name, heartbeat_timeout)
+    threading.Thread(target=watcher.join, args=(host, port, timeout), daemon=True).start()
     watcher.report()
     os._exit(0)
 

@@ -28,7 +28,7 @@ _FINER = " Rows that are closer than a second count in their order without it (`
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeColumn:
     """The kind of time: a column of dates or numbers, or the order of the rows.
 
     `form` is the `strptime` format of dates; empty for ISO 8601 and date columns. `hours` is whether times
@@ -59,8 +59,8 @@ class Clock:
     def say(self, time: Any) -> str:
         """A time as in the table.
 
-        >>> Clock("date", "Month", "%Y-%m").say(0), Clock("number", "t").say(2.5), Clock().say(3)
-        ('1970-01', '2.5', 'row 4')
+        >>> TimeColumn("date", "Month", "%Y-%m").say(0), TimeColumn().say(3)
+        ('1970-01', 'row 4')
         """
         if self.kind == "number":
             return f"{time:.10g}"
@@ -75,7 +75,7 @@ class Clock:
 
 
 def in_order(
-    clock: Clock, rows: Sequence[NDArray[np.int64]], times: Sequence[Times], known_as: str
+    time_column: TimeColumn, rows: Sequence[NDArray[np.int64]], times: Sequence[Times], known_as: str
 ) -> tuple[list[NDArray[np.int64]], list[Times], list[str]]:
     """The rows of each series and their times, sorted by time, with a note if they were not sorted.
 
@@ -87,7 +87,7 @@ def in_order(
     for moments, numbers in zip(sorted_times, sorted_rows, strict=True):
         same = np.flatnonzero(np.diff(moments) == 0)
         if len(same):
-            raise _twice(clock, moments, numbers, same, known_as)
+            raise _twice(time_column, moments, numbers, same, known_as)
     notes = []
     steps = [np.diff(own) for own in times]
     falling = [number for number, one in enumerate(steps) if (one < 0).any()]
@@ -96,29 +96,29 @@ def in_order(
     elif falling:
         own, at = times[falling[0]], int(np.argmax(steps[falling[0]] < 0))
         notes = [
-            f"{known_as} does not rise from row to row ({clock.say(own[at + 1])} in row "
-            f"{rows[falling[0]][at + 1] + 1:,} comes after {clock.say(own[at])}): sorted by it."
+            f"{known_as} does not rise from row to row ({time_column.say(own[at + 1])} in row "
+            f"{rows[falling[0]][at + 1] + 1:,} comes after {time_column.say(own[at])}): sorted by it."
         ]
     return sorted_rows, sorted_times, notes
 
 
 def _twice(
-    clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], known_as: str
+    time_column: TimeColumn, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], known_as: str
 ) -> Refusal:
     """The refusal of rows at the same time; `times` are sorted, `same` the first of each pair."""
     at = int(same[0])
     first, second = sorted(rows[at : at + 2] + 1)
-    if clock.hours and not clock.zone and set_back(times[same]):
+    if time_column.hours and not time_column.zone and set_back(times[same]):
         hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
         return Refusal(
             f"{known_as} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has "
             "it when clocks are set back. Write the times in UTC, or name their time zone: "
             '`time_zone="Europe/Berlin"`, for example.'
         )
-    exact = clock.kind == "date" and not clock.form and clock.hours
+    exact = time_column.kind == "date" and not time_column.form and time_column.hours
     to, finer = (", to the second", _FINER) if exact else ("", "")
     return Refusal(
-        f"{known_as} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
+        f"{known_as} must have each time once{to}; got {time_column.say(times[at])} in row {first:,} and "
         f"in row {second:,}. Name the column that tells several series apart with `series=COLUMN`, or "
         f"remove one of the rows.{finer}"
     )

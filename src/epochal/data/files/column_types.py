@@ -1,4 +1,4 @@
-"""Compact columns of a table: numbers, booleans, dates and text."""
+"""Column types of Arrow tables, normalized to the few that are read: numbers, booleans, dates and text."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def none_of(names: Sequence[str]) -> Collection[Any]:
     return ()
 
 
-def tidy(table: pa.Table, drop: Selection = none_of) -> pa.Table:
+def normalize_types(table: pa.Table, drop: Selection = none_of) -> pa.Table:
     """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
@@ -110,7 +110,7 @@ def tidy(table: pa.Table, drop: Selection = none_of) -> pa.Table:
     for index, column in enumerate(table.columns):
         try:
             empty = index in unused
-            arrays[index] = pa.nulls(table.num_rows) if empty else _tidied(column, called(names, index))
+            arrays[index] = pa.nulls(table.num_rows) if empty else _normalized(column, called(names, index))
         except Refusal as error:
             problems.append(error.sentence)
     if problems:
@@ -118,10 +118,12 @@ def tidy(table: pa.Table, drop: Selection = none_of) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=names)
 
 
-def _tidied(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _normalized(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _tidied(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), name)
+        return _normalized(
+            pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), name
+        )
     if pa.types.is_dictionary(kind):
         column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
         kind = kind.value_type

@@ -20,27 +20,29 @@ from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
-from epochal.data.files.container import unpack
+from epochal.data.files.column_types import table_of_array
+from epochal.data.files.file_format import unpack
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Content, Reading, naming_sheet
 from epochal.data.files.sniff import DELIMITERS, Dialect, sniff
 from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
-from epochal.data.files.tidy import table_of_array
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
-from epochal.data.tables.schema import Column, Encoder
+from epochal.data.tables.schema import Column, TableEncoder
 from epochal.data.tables.table import dataset_of
 from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_numbers, weights_of
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
-Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
+Encoded = Callable[[pa.Table, TableEncoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
-def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
+def new_rows(
+    read: NamedTable, encoder: TableEncoder, encoded: Encoded = encode, partial: bool = False
+) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     name, notes, target, weight = read.name, list(read.notes), read.target, read.weight
     beside = frozenset(role for role, one in zip(ROLES, (target, weight), strict=True) if one is not None)
@@ -62,7 +64,7 @@ def new_rows(read: NamedTable, encoder: Encoder, encoded: Encoded = encode, part
 
 
 def labels_of_new(
-    encoder: Encoder, target: pa.ChunkedArray | None, weight: pa.ChunkedArray | None, partial: bool
+    encoder: TableEncoder, target: pa.ChunkedArray | None, weight: pa.ChunkedArray | None, partial: bool
 ) -> tuple[tuple[NDArray[Any] | None, NDArray[np.float32] | None], list[str]]:
     """The targets and weights of new samples, if there are any, and notes."""
     targets, notes = (None, []) if target is None else targets_of_new(encoder, target, partial)
@@ -72,7 +74,7 @@ def labels_of_new(
     return (targets, weights_of(weight, known_as)), notes
 
 
-def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+def newly_missing(table: pa.Table, encoder: TableEncoder, positions: Sequence[int]) -> list[str]:
     """Notes on missing values in columns that had none in training."""
     notes = []
     for position, column in zip(positions, encoder.columns, strict=True):
@@ -88,7 +90,7 @@ def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
     return notes
 
 
-def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NamedTable:
+def read_new(encoder: TableEncoder, source: Any, reading: Reading = AS_FOUND) -> NamedTable:
     """The table of a new source, with text columns as in training, and values given beside it."""
     if isinstance(source, (str, Path)) and not str(source).startswith(EXAMPLE):
         path = existing(source)
@@ -132,7 +134,7 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
     return reading
 
 
-def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_file(encoder: TableEncoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text columns as in training."""
     if is_parquet(path):
         return parquet_table(path)
@@ -174,7 +176,7 @@ def _other_form(encoder: Encoder, dialect: Dialect, content: Content) -> tuple[s
     return (f"{'; '.join(differ)}.",) if differ else ()
 
 
-def _unused(encoder: Encoder | None, names: Sequence[str]) -> Collection[int]:
+def _unused(encoder: TableEncoder | None, names: Sequence[str]) -> Collection[int]:
     """The columns of a new table without a role, which may have any content."""
     if encoder is None or not encoder.header:
         return ()
@@ -183,7 +185,7 @@ def _unused(encoder: Encoder | None, names: Sequence[str]) -> Collection[int]:
     return [index for index, name in enumerate(names) if plain_name(name) not in used]
 
 
-def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable:
+def frame_beside(encoder: TableEncoder | None, source: tuple[Any, ...]) -> NamedTable:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
     numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the present columns
@@ -204,7 +206,7 @@ def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NamedTable
     return NamedTable(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
 
 
-def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NamedTable:
+def _read_arrays(encoder: TableEncoder, source: Sequence[Any], name: str) -> NamedTable:
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
         raise Refusal(
@@ -220,12 +222,12 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NamedTab
 
 
 def targets_of_new(
-    encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
+    encoder: TableEncoder, column: pa.ChunkedArray, partial: bool = False
 ) -> tuple[NDArray[Any] | None, list[str]]:
     """The targets of new rows with notes; None if some are missing, or -1 and NaN there if `partial`."""
     name = called(encoder.names, encoder.target or 0)
-    if encoder.target_marks and pa.types.is_string(column.type):
-        column = emptied(column, encoder.target_marks)
+    if encoder.target_na_values and pa.types.is_string(column.type):
+        column = emptied(column, encoder.target_na_values)
     if partial and 0 < column.null_count < len(column):
         known, notes = targets_of_new(encoder, column.drop_null())
         if known is None:
@@ -245,14 +247,14 @@ def targets_of_new(
         return None, []
     if encoder.task.is_classification:
         return known_ids(column, encoder.task, name)
-    if encoder.target_written and pa.types.is_string(column.type):
-        form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
+    if encoder.target_number_format and pa.types.is_string(column.type):
+        form = Column(encoder.target_name, 0, "numeric", number_format=encoder.target_number_format)
         column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, name)])
     return target_numbers(plain_target(column, name, "regression").column, name), []
 
 
 def match_columns(
-    encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
+    encoder: TableEncoder, names: Sequence[str], beside: frozenset[str] = frozenset()
 ) -> tuple[list[int], int | None, int | None, list[str]]:
     """Indices of the inputs, the target and the weights in the new table, and notes on ignored columns."""
     notes = ["columns are matched by position, having no names."] if encoder.header else []
@@ -263,7 +265,7 @@ def match_columns(
     return inputs, at.get(encoder.target), at.get(encoder.weight), notes
 
 
-def _by_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Mapping[int | None, int] | None:
+def _by_count(encoder: TableEncoder, count: int, beside: frozenset[str]) -> Mapping[int | None, int] | None:
     """Positions of training columns in a table without names: all, or without the target, or the weights."""
     roles = zip(ROLES, (encoder.target, encoder.weight), strict=True)
     given = {index for role, index in roles if role in beside}
@@ -280,7 +282,7 @@ def _by_count(encoder: Encoder, count: int, beside: frozenset[str]) -> Mapping[i
     raise Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
 
 
-def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None, int], list[str]]:
+def _by_name(encoder: TableEncoder, names: Sequence[str]) -> tuple[Mapping[int | None, int], list[str]]:
     """Positions of training columns by their names, in which capitals or blanks may differ, and notes."""
     written: dict[str, list[str]] = {}
     for name in set(encoder.names) - set(names):
@@ -309,7 +311,7 @@ def _by_name(encoder: Encoder, names: Sequence[str]) -> tuple[Mapping[int | None
     return {index: found[name] for index, name in enumerate(encoder.names) if name in found}, notes
 
 
-def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> Refusal:
+def _lacking(encoder: TableEncoder, lacking: Sequence[Column], names: Sequence[str]) -> Refusal:
     shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
     more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
     others = [name for name in names if name not in encoder.names]
@@ -330,7 +332,7 @@ def _lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) 
     )
 
 
-def refuse_other_table(encoder: Encoder, names: Sequence[str], source: str) -> None:
+def refuse_other_table(encoder: TableEncoder, names: Sequence[str], source: str) -> None:
     """Refuse a table whose header has no name of the training table.
 
     The first row of a file without a header may look like one; then its cells fit the columns.

@@ -1,4 +1,4 @@
-"""The identity of a training: what must be equal to resume it.
+"""The fingerprint of a training that is compared on resume: what must be equal to go on.
 
 Everything that moves a parameter or decides which one is the best: samples, order, model, rule. Not its
 length (epochs, budgets), the place of its files, or its device.
@@ -36,8 +36,8 @@ _WITHIN = ("batch_size", "updates_per_epoch", "order", "remainder", "task", "eva
 """What is compared as it was settled, within the plan, the data and the parts that are evaluated."""
 
 
-def identity(prepared: Prepared) -> dict[str, Any]:
-    """The identity of a training as JSON; `differences` compares two."""
+def resume_fingerprint(prepared: Prepared) -> dict[str, Any]:
+    """What must be equal to resume a training, as JSON; `differences` compares two."""
     settings, spec, plan, order = prepared.settings, prepared.spec, prepared.plan, prepared.order
     written = write_settings(settings)
     model = write_model(prepared.model)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.text import counted
-from epochal.data.series.clock import Clock, Times
+from epochal.data.series.time_column import TimeColumn, Times
 
 Unit = Literal["months", "month ends", "seconds", "units"]
 
@@ -31,16 +31,16 @@ _FIRST_MONDAY = 4 * _DAY
 
 
 @dataclass(frozen=True)
-class Step:
+class SamplingInterval:
     """The sampling interval: months (or ends of months), seconds, or numeric units.
 
     `cycle` is 0, or the seconds of a day or a week in which rows come at certain times only, such as working
     days or opening hours; `slots` are those times, in steps from the start of the cycle (Monday), and
     `offset` is the seconds from the start of a slot to its row.
 
-    >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
+    >>> SamplingInterval("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
     True
-    >>> str(Step("seconds", 86_400, 604_800, (0, 1, 2, 3, 4)))
+    >>> str(SamplingInterval("seconds", 86_400, 604_800, (0, 1, 2, 3, 4)))
     '1 working day'
     """
 
@@ -86,8 +86,8 @@ class Step:
         begin = (int(cycle[0]) + turns) * self.cycle + _FIRST_MONDAY
         return int(begin + slots[number] * self.size + self.offset)
 
-    def at_end(self, times: Times) -> Step:
-        """The step of the last rows, if their interval differs."""
+    def at_end(self, times: Times) -> SamplingInterval:
+        """That of the last rows, if their interval differs."""
         changes = np.flatnonzero(self.cuts(times)[1])
         own = self.distances(times)[changes[-1] if len(changes) else len(times) :]
         return self if len(own) < _STRETCH or self.cycle else replace(self, size=float(np.median(own)))
@@ -99,10 +99,10 @@ class Step:
         are absent regularly (weekends, nights, single holidays) are not missing; nor is the hour skipped in
         spring.
 
-        >>> Step("units", 1.0).cuts(np.array([0.0, 1.0, 2.0, 4.0, 5.0]))[0].tolist()
+        >>> SamplingInterval("units", 1.0).cuts(np.array([0.0, 1.0, 2.0, 4.0, 5.0]))[0].tolist()
         [False, False, True, False]
         >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
-        >>> int(np.flatnonzero(Step("units", 1.0).cuts(times)[1])[0])
+        >>> int(np.flatnonzero(SamplingInterval("units", 1.0).cuts(times)[1])[0])
         20
         """
         apart = self.distances(times)
@@ -132,7 +132,7 @@ class Step:
         return (within // int(self.size)).astype(np.int64), cycle.astype(np.int64)
 
     def absent(self, times: Times) -> NDArray[np.bool_]:
-        """`(n - 1,)`: whether rows are further apart than a step, but all between is regularly absent."""
+        """`(n - 1,)`: whether rows are further apart than that, but all between is regularly absent."""
         apart = np.diff(times) > _TOLERANCE * self.size
         if not self.cycle:
             return np.zeros(len(apart), bool)
@@ -160,20 +160,20 @@ class Step:
         return f"{self.size:g} second" + ("s" if self.size != 1 else "")
 
 
-def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
+def usual_interval(time_column: TimeColumn, times: Sequence[Times]) -> SamplingInterval | None:
     """The sampling interval; None if less than half of the distances agree.
 
     Dates of which no two lie in the same month are counted in months.
 
     >>> month = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-05-01"], "datetime64[s]")
-    >>> step = usual_step(Clock("date"), [month.astype(np.int64)])
-    >>> str(step), step.cuts(month.astype(np.int64))[0].tolist()
+    >>> interval = usual_interval(TimeColumn("date"), [month.astype(np.int64)])
+    >>> str(interval), interval.cuts(month.astype(np.int64))[0].tolist()
     ('1 month', [False, False, True])
     """
-    if clock.kind == "row":
+    if time_column.kind == "row":
         return None
-    unit: Unit = "seconds" if clock.kind == "date" else "units"
-    in_months = _monthly(times) if clock.kind == "date" else None
+    unit: Unit = "seconds" if time_column.kind == "date" else "units"
+    in_months = _monthly(times) if time_column.kind == "date" else None
     counts = times if in_months is None else [_months(one) for one in times]
     apart = np.concatenate([np.diff(one) for one in counts]).astype(np.float64)
     if len(apart) < 2:
@@ -185,39 +185,39 @@ def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
     near = (apart <= _TOLERANCE * size) & (apart * _TOLERANCE >= size)
     if 2 * int(near.sum()) < len(apart):
         return None
-    return _with_cycle(Step(in_months or unit, size), times)
+    return _with_cycle(SamplingInterval(in_months or unit, size), times)
 
 
-def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
-    """The step with the times of day or week at which there are rows, if not at all times."""
-    if step.unit != "seconds" or step.size < 60:
-        return step
+def _with_cycle(interval: SamplingInterval, times: Sequence[Times]) -> SamplingInterval:
+    """The interval with the times of day or week at which there are rows, if not at all times."""
+    if interval.unit != "seconds" or interval.size < 60:
+        return interval
     together = np.unique(np.concatenate(times).astype(np.int64))
-    offsets = np.unique((together - _FIRST_MONDAY) % int(step.size))
-    if len(offsets) != 1 or step.size != int(step.size):
-        return step
+    offsets = np.unique((together - _FIRST_MONDAY) % int(interval.size))
+    if len(offsets) != 1 or interval.size != int(interval.size):
+        return interval
     for cycle, least in _CYCLES:
-        if cycle % step.size or cycle == step.size:
+        if cycle % interval.size or cycle == interval.size:
             continue
-        found = replace(step, cycle=cycle, offset=int(offsets[0]))
+        found = replace(interval, cycle=cycle, offset=int(offsets[0]))
         slot, number = found._place(together)
         seen = int(number[-1] - number[0]) + 1
-        counts = np.bincount(slot, minlength=int(cycle // step.size))
+        counts = np.bincount(slot, minlength=int(cycle // interval.size))
         usual = np.flatnonzero(2 * counts >= seen - 1)
         rare = int(counts[counts * 2 < seen - 1].sum())
         if seen - 1 < least or not 0 < len(usual) < len(counts) or rare > _ODD * len(together):
             continue
         return replace(found, slots=tuple(usual.tolist()))
-    return step
+    return interval
 
 
-def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
+def skipped_hours(interval: SamplingInterval, times: Times) -> NDArray[np.bool_]:
     """Whether daylight saving time begins between neighboring rows.
 
     Local times skip an hour: on a Sunday in spring (March to the first week of April, or September to that
     of October in the South), before 4 a.m..
     """
-    if step.unit != "seconds" or step.size > 3600:
+    if interval.unit != "seconds" or interval.size > 3600:
         return np.zeros(max(len(times) - 1, 0), bool)
     moments = times[1:].astype(np.int64)
     days = moments // _DAY
@@ -227,8 +227,8 @@ def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
     spring = np.isin(month, (3, 9)) | (np.isin(month, (4, 10)) & first_week)
     sunday = (days + 3) % 7 == 6
     early = moments % _DAY <= 4 * 3600
-    extra = np.diff(times) - step.size
-    return np.asarray((np.abs(extra - 3600) < step.size / 2) & spring & sunday & early)
+    extra = np.diff(times) - interval.size
+    return np.asarray((np.abs(extra - 3600) < interval.size / 2) & spring & sunday & early)
 
 
 def _months(times: Times) -> NDArray[np.int64]:

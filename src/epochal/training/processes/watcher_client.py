@@ -28,7 +28,7 @@ GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessInfo:
     """The rank of a process, and how to reach the group."""
 
     coordinator: str
@@ -50,16 +50,16 @@ class Place:
 
 
 class WatcherClient:
-    """A started watcher that has joined those of all other processes; waits as `join` does."""
+    """A started watcher that has joined those of all other processes; waits as `init_distributed` does."""
 
-    def __init__(self, place: Place, silence: int, patience: int) -> None:
-        self.lost_reason, self.remedy, self.silence = "", "", silence
-        self._place, self._news, self._reported, self._closed = place, threading.Condition(), False, False
-        if place.index == 0:
-            _check_port(place)
-        self._who = f"process {place.index} of {place.count}"
+    def __init__(self, info: ProcessInfo, heartbeat_timeout: int, timeout: int) -> None:
+        self.lost_reason, self.remedy, self.heartbeat_timeout = "", "", heartbeat_timeout
+        self._info, self._news, self._reported, self._closed = info, threading.Condition(), False, False
+        if info.index == 0:
+            _check_port(info)
+        self._who = f"process {info.index} of {info.count}"
         name = f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})"
-        task = (place.index, place.count, name, place.host, place.port, silence, patience)
+        task = (info.index, info.count, name, info.host, info.port, heartbeat_timeout, timeout)
         self.process = subprocess.Popen(
             [sys.executable, "-P", watcher.__file__, json.dumps(task)],
             stdin=subprocess.PIPE,
@@ -71,7 +71,7 @@ class WatcherClient:
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUTF8": "1"},
         )
         self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
-        self.jax_port = self._joined(patience)
+        self.jax_port = self._joined(timeout)
         """The port of JAX's coordination service, on the machine of process 0."""
         threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
 
@@ -104,7 +104,7 @@ class WatcherClient:
         with suppress(OSError):
             self._stdin.close()
 
-    def _joined(self, patience: int) -> int:
+    def _joined(self, timeout: int) -> int:
         log = ""
         for line in self._stdout:
             if line.startswith("joined "):
@@ -113,16 +113,16 @@ class WatcherClient:
         self.close()
         self._stdout.close()
         self.process.wait()
-        raise _refusal(self._place, patience, log)
+        raise _refusal(self._info, timeout, log)
 
     def _listen(self) -> None:
         """Read the watcher's messages; JAX aborts it if it loses the service."""
         for line in self._stdout:
             if line.startswith("lost "):
                 self._lose(line[5:].strip())
-        status, place = self.process.wait(), self._place
+        status, info = self.process.wait(), self._info
         if status == -signal.SIGABRT:
-            who = f"process 0 of {place.count} (at {place.coordinator})"
+            who = f"process 0 of {info.count} (at {info.coordinator})"
             self._lose(f"{who} is gone: its coordination service does not answer.")
         self._lose(f"{self._who} is cut off from the others: its watcher ended with status {status}.")
 
@@ -141,36 +141,36 @@ class WatcherClient:
             end_process(1, self.lost_reason)
 
 
-def _check_port(place: Place) -> None:
+def _check_port(info: ProcessInfo) -> None:
     """Refuse a port in use, which JAX would share; an ended training frees its port soon."""
     end = time.monotonic() + PORT_SECONDS
     while True:
         try:
-            socket.create_server(("", place.port)).close()
+            socket.create_server(("", info.port)).close()
             return
         except OSError as error:
             why, cause = error.strerror, error
         if time.monotonic() > end:
             need = "the coordinator must be an address of process 0 with a free port"
-            raise Refusal(f"{need}; got {place.coordinator}: {why}.") from cause
+            raise Refusal(f"{need}; got {info.coordinator}: {why}.") from cause
         time.sleep(0.1)
 
 
-def _refusal(place: Place, patience: int, log: str) -> Refusal:
+def _refusal(info: ProcessInfo, timeout: int, log: str) -> Refusal:
     """Why not all have joined, from the last output of JAX's client."""
-    address, missing = place.coordinator, re.search(r"timed out task names:\s*([\d\s,]+)", log)
+    address, missing = info.coordinator, re.search(r"timed out task names:\s*([\d\s,]+)", log)
     if "newer incarnation" in log:
-        why = f"each process must have a number of its own; another one has {place.index}, too."
+        why = f"each process must have a number of its own; another one has {info.index}, too."
     elif "Unexpected task registered" in log:
-        why = f"all processes must have the same number of processes; process 0 does not have {place.count}."
+        why = f"all processes must have the same number of processes; process 0 does not have {info.count}."
     elif missing:
         names = ", ".join(re.findall("[0-9]+", missing[1]))
         why = (
-            f"all {place.count} processes must join within {patience} s; missing: {names}. "
+            f"all {info.count} processes must join within {timeout} s; missing: {names}. "
             "Start them, or give another number of processes."
         )
-    elif place.index == 0:
+    elif info.index == 0:
         why = f"JAX can't serve the others at {address}: {one_line(log, 300)}"
     else:
-        why = f"process 0 must listen at {address} within {patience} s. Start it, or give its address."
+        why = f"process 0 must listen at {address} within {timeout} s. Start it, or give its address."
     return Refusal(why)

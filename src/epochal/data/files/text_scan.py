@@ -6,7 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from epochal.data.files.container import unpacking
+from epochal.data.files.file_format import unpacking
 from epochal.data.files.reading import Content
 from epochal.errors import Refusal
 
@@ -60,7 +60,7 @@ _NEAR = 0.95
 
 
 @dataclass(frozen=True)
-class Survey:
+class TextScan:
     """Properties of a text's bytes: `head` and `tail` are decoded; `whole` if the head is everything."""
 
     encoding: str
@@ -71,13 +71,13 @@ class Survey:
     notes: tuple[str, ...]
 
 
-def survey(content: Content, encoding: str | None = None) -> Survey:
+def scan_text(content: Content, encoding: str | None = None) -> TextScan:
     """Read all bytes once and determine the encoding, as given or recognized; other bytes are refused."""
     with unpacking(content.name):
-        return _surveyed(content, encoding or content.encoding)
+        return _scanned(content, encoding or content.encoding)
 
 
-def _surveyed(content: Content, encoding: str | None) -> Survey:
+def _scanned(content: Content, encoding: str | None) -> TextScan:
     with content.open() as file:
         sample = file.read(SAMPLE_BYTES + 1)
     whole, sample = len(sample) <= SAMPLE_BYTES, sample[:SAMPLE_BYTES]
@@ -102,7 +102,7 @@ def _surveyed(content: Content, encoding: str | None) -> Survey:
     notes = (f"{content.name} is not UTF-8: read as {final}; {hint}.",) if recognized else ()
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
-    return Survey(final, quoted or not narrow, head, rest, whole, notes)
+    return TextScan(final, quoted or not narrow, head, rest, whole, notes)
 
 
 def valid_in(content: Content, encoding: str | None) -> str | None:

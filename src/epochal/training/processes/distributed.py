@@ -1,4 +1,4 @@
-"""Joining and leaving a group of processes that train together."""
+"""`init_distributed` and `shutdown`: a group of processes that train together."""
 
 from __future__ import annotations
 
@@ -15,25 +15,19 @@ from epochal.common.version import VERSION
 from epochal.common.waiting import end_process
 from epochal.errors import ProcessLost, Refusal
 from epochal.training.processes.group import ALONE, ProcessGroup, process_group, set_process_group
-from epochal.training.processes.watch import Place, WatcherClient
-
-SILENCE = 30.0
-"""Seconds without a heartbeat after which a machine counts as lost, by default."""
-
-PATIENCE = 300.0
-"""Seconds to wait for all processes to join."""
+from epochal.training.processes.watcher_client import ProcessInfo, WatcherClient
 
 
-def join(
+def init_distributed(
     coordinator: str | None = None,
     process_id: int | None = None,
     processes: int | None = None,
     *,
-    silence: float = SILENCE,
-    patience: float = PATIENCE,
+    heartbeat_timeout: float = 30.0,
+    initialization_timeout: float = 300.0,
     names: Mapping[str, str] | None = None,
 ) -> None:
-    """Join a group of processes, on this machine or others, that train together.
+    """Make this process one of a group, on this machine or others, that train together.
 
     Each calls it before anything that touches a device, and then runs the same code on the same data:
     afterwards `jax.devices()` are those of all, and `fit`, `train` and `resume` share each batch among them.
@@ -45,49 +39,52 @@ def join(
         coordinator: HOST:PORT of process 0.
         process_id: 0 to `processes` - 1.
         processes: number of processes; 1 changes nothing.
-        silence: seconds without a heartbeat after which a machine that has lost power or its network counts
-            as lost.
-        patience: seconds to wait for all to join.
+        heartbeat_timeout: seconds without a heartbeat after which a machine that has lost power or its
+            network counts as lost.
+        initialization_timeout: seconds to wait for all to join.
         names: names of the first three arguments in messages.
 
     Raises:
         Refusal: incomplete arguments, different ones in other processes, or a missing process.
 
-    >>> join("10.0.0.1:1234", processes=4)
+    >>> init_distributed("10.0.0.1:1234", processes=4)
     Traceback (most recent call last):
     epochal.errors.Refusal: coordinator, process_id and processes belong together; process_id is missing.
     """
     if not process_group().alone:
-        raise Refusal("join must be called once in a process, which has joined others already.")
-    for name, seconds in (("silence", silence), ("patience", patience)):
+        raise Refusal("init_distributed must be called once in a process, which has joined others already.")
+    timeouts = {"heartbeat_timeout": heartbeat_timeout, "initialization_timeout": initialization_timeout}
+    for name, seconds in timeouts.items():
         if not 1 <= seconds <= 86400:
             raise Refusal(f"{name} must be between 1 and 86400 seconds; got {seconds:g}.")
-    place = place_of(coordinator, process_id, processes, names)
-    if place.count == 1:
+    info = process_info(coordinator, process_id, processes, names)
+    if info.count == 1:
         return
     import jax
 
     if jax.distributed.is_initialized():
-        raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
-    watch = WatcherClient(place, int(silence), int(patience))
-    others = ProcessGroup(place.index, place.count, watch, _initialized(place, watch, int(patience)))
+        raise Refusal(
+            "epochal.init_distributed takes the place of jax.distributed.initialize; leave that out."
+        )
+    watch = WatcherClient(info, int(heartbeat_timeout), timeout := int(initialization_timeout))
+    others = ProcessGroup(info.index, info.count, watch, _initialized(info, watch, timeout))
     set_process_group(others)
     atexit.register(_farewell)
-    mine = {"version": f"{VERSION} with JAX {jax.__version__}", "number of processes": place.count}
+    mine = {"version": f"{VERSION} with JAX {jax.__version__}", "number of processes": info.count}
     others.decide("joining", mine, _check_alike)
 
 
-def place_of(
+def process_info(
     coordinator: str | None,
     process_id: int | None,
     processes: int | None,
     names: Mapping[str, str] | None = None,
-) -> Place:
-    """The place of this process, as given or as detected by JAX; the arguments are those of `join`.
+) -> ProcessInfo:
+    """This process and its group, as given or as detected by JAX; arguments as for `init_distributed`.
 
-    >>> place_of("10.0.0.1:1234", 1, 4).host
+    >>> process_info("10.0.0.1:1234", 1, 4).host
     '10.0.0.1'
-    >>> place_of("10.0.0.1:1234", None, 4)
+    >>> process_info("10.0.0.1:1234", None, 4)
     Traceback (most recent call last):
     epochal.errors.Refusal: coordinator, process_id and processes belong together; process_id is missing.
     """
@@ -107,7 +104,7 @@ def place_of(
     port = re.fullmatch(r".+:([0-9]{1,5})", str(coordinator))
     if port is None or not 1 <= int(port[1]) <= 65535:
         raise Refusal(f'{first} must be HOST:PORT, such as 10.0.0.1:1234; got "{coordinator}".')
-    return Place(str(coordinator), index, count)
+    return ProcessInfo(str(coordinator), index, count)
 
 
 def _whole(value: Any, name: str) -> int:
@@ -116,7 +113,7 @@ def _whole(value: Any, name: str) -> int:
     return value
 
 
-def _detected(names: str) -> Place:
+def _detected(names: str) -> ProcessInfo:
     # JAX joins at once where it detects; that it says what it would join is no public function of it.
     mpi = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"} & os.environ.keys()
     known = {"OMPI_MCA_orte_hnp_uri", "SLURM_JOB_ID"} & os.environ.keys()
@@ -137,10 +134,10 @@ def _detected(names: str) -> Place:
             "no Slurm, Open MPI, Kubernetes or TPU pod was found that has started several processes; "
             f"give {names}."
         )
-    return Place(str(coordinator), int(index), int(count), None if devices is None else tuple(devices))
+    return ProcessInfo(str(coordinator), int(index), int(count), None if devices is None else tuple(devices))
 
 
-def _initialized(place: Place, watch: WatcherClient, patience: int) -> Any:
+def _initialized(info: ProcessInfo, watch: WatcherClient, timeout: int) -> Any:
     """Initialize JAX with the devices of all processes; returns its key-value store."""
     import jax
     from jax._src.distributed import global_state  # no public name for the store
@@ -151,19 +148,19 @@ def _initialized(place: Place, watch: WatcherClient, patience: int) -> Any:
     _delay_abort()
     try:
         jax.distributed.initialize(
-            f"{place.host}:{watch.jax_port}",
-            place.count,
-            place.index,
-            local_device_ids=place.local_devices,
+            f"{info.host}:{watch.jax_port}",
+            info.count,
+            info.index,
+            local_device_ids=info.local_devices,
             cluster_detection_method="deactivate",
             # JAX starts an unused service in process 0: the watcher's outlives process 0.
             coordinator_bind_address="127.0.0.1:0",
-            initialization_timeout=patience,
+            initialization_timeout=timeout,
             heartbeat_timeout_seconds=3600,  # the watchers detect a death
         )
     except RuntimeError as error:
         watch.check(1.0)
-        why = "join must come before anything that touches a device"
+        why = "init_distributed must come before anything that touches a device"
         watch.fail(f"{why}.")
         raise Refusal(f"{why}: {str(error).rstrip('.')}.") from error
     return global_state.client
@@ -190,7 +187,7 @@ def _check_alike(proposals: Sequence[Mapping[str, Any]]) -> None:
                 )
 
 
-def leave() -> None:
+def shutdown() -> None:
     """Wait for all processes to finish, and leave; see `ProcessGroup.end`."""
     import jax
 
@@ -211,7 +208,7 @@ def _farewell() -> None:
         others.fail(f"{type(failed).__name__}: {failed}".rstrip(".") + ".")
     try:
         if not others.over:
-            leave()
+            shutdown()
         elif failed is None:
             others.check()
     except ProcessLost as lost:
