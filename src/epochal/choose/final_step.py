@@ -261,7 +261,7 @@ def _one_class(base: Prepared) -> bool:
     """Whether the validation samples of any repeat are all of one class."""
     if not base.task.is_classification:
         return False
-    parts = (base.labels(repeat, "validation")[0] for repeat in range(len(base.splits)))
+    parts = (base.targets_and_weights(repeat, "validation")[0] for repeat in range(len(base.splits)))
     return any(bool(len(part)) and bool((part == part[0]).all()) for part in parts)
 
 

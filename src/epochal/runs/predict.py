@@ -21,7 +21,7 @@ from epochal.data.rankings.ranking import items_of
 from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
-from epochal.data.tables.new import read_as_before
+from epochal.data.tables.new_rows import read_as_before
 from epochal.data.tables.source import columns_beside
 from epochal.engine.compiler import options_for
 from epochal.engine.evaluate import EVALUATION_ROWS, forward

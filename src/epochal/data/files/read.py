@@ -16,7 +16,6 @@ from epochal.data.files.file_format import PACKING_ERRORS, head_of, is_stream, k
 from epochal.data.files.reading import AS_FOUND, Content, FileForm, Reading, naming_sheet
 from epochal.data.files.sniff import sniff
 from epochal.data.files.text import read_text
-from epochal.data.files.text_scan import scan_text, valid_in
 from epochal.errors import Refusal, first_line
 
 PARQUET_SUFFIXES = (".parquet", ".pq")

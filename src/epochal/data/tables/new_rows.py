@@ -118,7 +118,7 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
     little about which encoding they are in. `encoder` is any, or None.
     """
     encoder = getattr(encoder, "table", encoder)
-    if not isinstance(encoder, Encoder) or not isinstance(source, str | Path):
+    if not isinstance(encoder, TableEncoder) or not isinstance(source, str | Path):
         return reading
     old = encoder.encoding if reading.encoding is None and encoder.encoding[:3] != "utf" else ""
     known = {name: one for name, one in encoder.form.given.items() if getattr(reading, name) is None}
@@ -165,7 +165,7 @@ def _read_file(encoder: TableEncoder, path: Path, reading: Reading) -> tuple[pa.
         return table, (*notes, *_other_form(encoder, dialect, content))
 
 
-def _other_form(encoder: Encoder, dialect: Dialect, content: Content) -> tuple[str, ...]:
+def _other_form(encoder: TableEncoder, dialect: Dialect, content: Content) -> tuple[str, ...]:
     """A note on another delimiter and another encoding than those of the training file."""
     if content.sheet or encoder.form.sheet or not encoder.form.delimiter:
         return ()

@@ -180,9 +180,7 @@ def encoder_of(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). Keep "
             f"one with `keep=COLUMN`{', or read its words with ' if words else ''}{''.join(words)}."
         )
-    encoder = TableEncoder(
-        columns=tuple(columns), left_out=tuple(left_out), **form_of(table), **fields
-    )
+    encoder = TableEncoder(columns=tuple(columns), left_out=tuple(left_out), **form_of(table), **fields)
     return encoder, [*notes, *_missing_note(table, names, columns, fill)]
 
 
