@@ -282,9 +282,9 @@ def test_the_picture_in_characters() -> None:
     assert drawn + "\n" == GOLDEN
 
 
-def test_a_concern_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it() -> None:
+def test_a_warning_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it() -> None:
     good = judge(
-        curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, concerns=("First this.",)
+        curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, warnings=("First this.",)
     )
     text = page(run_of(verdict=good))
     answer = text[text.index('<section id="answer"') :]

@@ -204,9 +204,9 @@ def test_one_window_that_makes_the_naive_error_shows_no_gain():
     found = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses), [np.arange(60)] * 5)
     assert found.rmse.ci95[1] < found.naive[0].rmse.mean  # a weaker rule: the naive error is taken as known
     assert found.unbeaten == ("the last value",)
-    assert found.concern("test") == "The forecast does not surely beat the last value on the test windows."
+    assert found.warning("test") == "The forecast does not surely beat the last value on the test windows."
     far = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses + 20), [np.arange(60)] * 5)
-    assert far.unbeaten == () and far.concern("test") == ""
+    assert far.unbeaten == () and far.warning("test") == ""
 
 
 def test_forecasts_without_error_are_never_beaten():

@@ -215,7 +215,7 @@ def _decided_by(adviser: Adviser) -> str:
 
 
 def _notes(adviser: Adviser) -> tuple[str, ...]:
-    edge, notes = adviser.pilot.edge, [*adviser.notes, *remarks(adviser.confirmed)]
+    edge, notes = adviser.pilot.edge, [*adviser.notes, *final_notes(adviser.confirmed)]
     if edge:
         notes.append(f"{edge[0].upper()}{edge[1:]}.")
     improving = adviser.confirmed.epoch_advice.improving
@@ -274,7 +274,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline "
+            f"nearest has {label_of(column)} {_quality_text(quality)} on {seeds}; the baseline "
             f"({constant_of(column)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
@@ -282,7 +282,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     if math.isinf(found.epoch_advice.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
-    figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
+    result = f"{label_of(column)} {_quality_text(quality)} on {seeds}"
     first = "" if final.baseline_known else (
         f"What the baseline (always predicting the same) reaches in {label_of(final.criteria.column)} is "
         "not known, so nothing shows that anything is learned."
@@ -290,18 +290,18 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     failed = f"But {_failures(final)}." if final.failures else ""
     if final is found.defaults:
         last = (
-            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
+            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {result}. {_others(found.ahead)}"
         )
     else:
         take = f"{_LEAST[goal]}, take" if goal in _LEAST else "Take"
-        last = f"{take} batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
-    concern = beats = ""
+        last = f"{take} batch size {size}{at} and {epochs}: {result}; {_of_defaults(found)}."
+    warning = beats = ""
     if found.forecasts is not None:
-        concern = found.forecasts.concern("validation")
+        warning = found.forecasts.warning("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
         beats = f"It beats {best.name} (RMSE {best.rmse.format_value(best.rmse.mean)} on the same windows)."
-    return " ".join(filter(None, (concern, first, last, failed, beats)))
+    return " ".join(filter(None, (warning, first, last, failed, beats)))
 
 
 def _others(ahead: FinalEstimate | None) -> str:
@@ -326,7 +326,7 @@ def _failures(final: FinalEstimate) -> str:
     return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
 
 
-def _figure(quality: Summary) -> str:
+def _quality_text(quality: Summary) -> str:
     if quality.ci95 is None:
         return quality.format_value(quality.mean)
     low, high = map(quality.format_value, quality.ci95)
@@ -337,7 +337,7 @@ def _seeds(count: int) -> str:
     return counted(count, "fresh seed")
 
 
-def remarks(found: Confirmed) -> list[str]:
+def final_notes(found: Confirmed) -> list[str]:
     """What to know about what the final seeds said, one sentence each."""
     notes, final = [], found.final
     if found.nothing:
@@ -353,7 +353,7 @@ def remarks(found: Confirmed) -> list[str]:
     if final.criteria.samples and not found.nothing:
         notes.append(
             f"All repeats validate on the same {final.criteria.samples:,} samples, which chose the setting, "
-            "too: its figure is slightly optimistic for new rows."
+            "too: its mean is slightly optimistic for new rows."
         )
     for one in found.left_out:
         rate = "" if one.point.exponent is None else f", learning rate {rate_at(one.point.exponent):g}"

@@ -215,7 +215,7 @@ class _Race(ComparisonState):
     margin: float | None
 
     def request(self) -> dict[str, Any]:
-        """All that decides the figures, as JSON holds it."""
+        """All that decides the results, as JSON holds it."""
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,

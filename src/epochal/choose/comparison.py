@@ -136,7 +136,7 @@ class Comparison:
     timing      update times of each model and optimizer against the batch size, by name ("" if only one).
     notes       what should be known, one sentence each: drops, edges, sizes that do not fit.
     usage       trainings, updates and seconds that it took.
-    data        the data in figures; `settings` what all settings have in common; `conditions` versions,
+    data        the data in numbers; `settings` what all settings have in common; `conditions` versions,
                 device, seeds, date.
     interrupted whether it was ended before its end.
     folder      where its trials lie, or None.
@@ -257,7 +257,7 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         "mean": row.quality.mean,
         "sd": row.quality.sd,
         **dict(zip(("low", "high"), row.quality.ci95 or (None, None), strict=True)),
-        **{name: figure.mean for name, figure in row.metrics.items()},
+        **{name: summary.mean for name, summary in row.metrics.items()},
         "best_epoch": row.best_epoch.mean,
         **{
             name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")

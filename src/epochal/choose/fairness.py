@@ -206,8 +206,8 @@ def score_trial(trial: Trial, column: str, length: TrainingLength) -> TrialScore
         return TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan))
     sign = -1.0 if higher_is_better(column) else 1.0
     row = rows[int(np.argmin(np.where(known, sign * values, np.inf)))]
-    figures = {name: float(trial.curves.columns[name][row]) for name in others}
-    return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), figures)
+    metrics = {name: float(trial.curves.columns[name][row]) for name in others}
+    return TrialScore(float(trial.curves.columns[column][row]), float(trial.curves.epoch[row]), metrics)
 
 
 def at_points(curves: Curves, length: TrainingLength) -> Ints:

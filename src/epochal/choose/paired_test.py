@@ -122,10 +122,10 @@ class PairedDifference:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        figures = self.differences.to_dict()
+        values = self.differences.to_dict()
         return {
             **{name: plain(getattr(self, name)) for name in _KEPT},
-            "difference": {name: figures[name] for name in ("mean", "sd", "per_repeat")},
+            "difference": {name: values[name] for name in ("mean", "sd", "per_repeat")},
             "confidence": 1 - self.alpha,
             "probability_ci95": list(self.probability_ci),
             "repeats_needed": self.needed,

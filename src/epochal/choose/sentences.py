@@ -41,8 +41,8 @@ def answer(found: Comparison) -> str:
     sentence = _used(found)
     if len(found.rows) == 1:
         only = found.rows[0]
-        figure = f"{_start(only.name)} reaches {_figure(found, only)}"
-        sentence = f"{figure}; there is no other setting to compare it with."
+        result = f"{_start(only.name)} reaches {_quality_text(found, only)}"
+        sentence = f"{result}; there is no other setting to compare it with."
     if found.baseline_not_beaten is not None:
         level = found.chosen.quality.format_value(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
@@ -81,8 +81,10 @@ def _used(found: Comparison) -> str:
     row = found.chosen
     if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
-        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
-    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
+        return (
+            f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality_text(found, row)}."
+        )
+    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality_text(found, row))}."
     best = found.row(found.best)
     if row is best or row.difference is None:
         return sentence
@@ -147,7 +149,7 @@ def _titled(found: Comparison, name: str) -> str:
     return f"batch size {size}" if size != name and _only_sizes(found) else name
 
 
-def _figure(found: Comparison, row: Row) -> str:
+def _quality_text(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.format_value(quality.sd)}, " if quality.sd is not None else ""
     rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")

@@ -161,21 +161,21 @@ def relative_running_time(
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
-    """The 95 % percentile interval of bootstrap figures, stretched for few repeats; they may be infinite.
+    """The 95 % percentile interval of bootstrap statistics, stretched for few repeats; they may be infinite.
 
     A percentile interval of n values is too narrow by √((n - 1)/n) and by the difference between the normal
     and Student's t (Hesterberg 2015, What teachers should know about the bootstrap, proposes wider
     percentiles; of three repeats there are only ten different samples to take them from). So the logs of the
-    figures are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
-    repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all bootstrap figures are covered.
+    statistics are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
+    repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all of them are covered.
 
-    `lows` and `highs` are the least and the most that the figure can be in each bootstrap sample, both of
+    `lows` and `highs` are the least and the most that the statistic can be in each bootstrap sample, both of
     shape (resamples,). With a single repeat the ends are 0 and infinity.
 
-    >>> figures = np.exp(np.linspace(-1, 1, 201))
-    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]
+    >>> statistics = np.exp(np.linspace(-1, 1, 201))
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, statistics, statistics, repeats=10_000)]
     [-0.95, 0.95]
-    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=5)]
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, statistics, statistics, repeats=5)]
     [-1.5, 1.5]
     """
     if repeats == 1:
@@ -185,7 +185,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
         return float(low[0]), float(high[-1])
     stretch = t_quantile(0.975, repeats - 1) / NORMAL * math.sqrt(repeats / (repeats - 1))
     tail = math.floor(0.025 * (lows.size - 1))
-    # No interpolation: between a finite figure and an infinite one there is nothing.
+    # No interpolation: between a finite statistic and an infinite one there is nothing.
     return (
         estimate * (float(low[tail]) / estimate) ** stretch,
         estimate * (float(high[-1 - tail]) / estimate) ** stretch,

@@ -159,10 +159,10 @@ def _ert(row: Row) -> str:
 
 
 def _remark(row: Row) -> str:
-    remarks = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
+    notes = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
     if row.dropped is not None:
-        remarks.append(f"ended after {row.repeats} repeats")
-    return ", ".join(remarks)
+        notes.append(f"ended after {row.repeats} repeats")
+    return ", ".join(notes)
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:

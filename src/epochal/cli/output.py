@@ -18,7 +18,7 @@ import click
 from epochal.common.option_text import render_message
 from epochal.common.text import printable
 
-_SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
+_SENTENCES = {"notes", "training_notes", "verdict", "metric_warning", "conclusion", "findings", "problem"}
 """What documents hold sentences under."""
 
 

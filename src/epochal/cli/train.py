@@ -103,7 +103,7 @@ def result(run: Run) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
-    figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
+    fields = ("best_epoch", "verdict", "metric_warning", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
             "run": str(run.folder),
@@ -119,7 +119,7 @@ def result(run: Run) -> dict[str, Any]:
                 }
                 for outcome in run.outcomes
             ],
-            **{name: getattr(run, name) for name in (*figures, "forecasts", "settings")},
+            **{name: getattr(run, name) for name in (*fields, "forecasts", "settings")},
             "data": {
                 key: run.data[key]
                 for key in ("source", "samples", "sizes", "features", "notes", "fingerprint")

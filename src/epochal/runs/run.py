@@ -239,8 +239,8 @@ class Run:
         return found[0] if found else None
 
     @property
-    def caution(self) -> str:
-        """A caveat of the figures, in a sentence; empty with test samples."""
+    def metric_warning(self) -> str:
+        """A warning about the metrics, in a sentence; empty with test samples."""
         part, sentences = ("test" if "test" in self.scores else "validation"), []
         scores = self.scores.get(part)
         if scores is None:
@@ -274,8 +274,8 @@ class Run:
         return f"after {span} of {self.plan.epochs:,} epochs: {'; '.join(why)}"
 
     @property
-    def remarks(self) -> list[str]:
-        """Notes needed to read the figures, one sentence each."""
+    def metric_notes(self) -> list[str]:
+        """Notes needed to read the metrics, one sentence each."""
         sentences = []
         if self.settings.get("target_standardized"):
             shown = next(iter(self.metrics.values()), {})
@@ -388,13 +388,13 @@ class Run:
     __str__ = summary
 
     def __repr__(self) -> str:
-        figure = ""
+        result = ""
         if self.headline is not None:
             name, found = self.headline
             spread = "" if found.sd is None else f" ± {found.format_value(found.sd)}"
-            figure = f", {label_of(name)} {found.format_value(found.mean)}{spread}"
+            result = f", {label_of(name)} {found.format_value(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
-        return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+        return f"Run({repeats}, {self.plan.epochs} epochs{result}, {self.verdict.kind})"
 
     def _repr_html_(self) -> str:
         return hook("run_html")(self)

@@ -30,7 +30,7 @@ from epochal.runs.run_files import FORMAT, OBSERVED, PAGE, RESULTS, RUN
 from epochal.runs.tensors import write_tensors
 
 _HIDDEN = ".result-"
-_FIGURES = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
+_SCORE_FIELDS = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
 
 
 def refuse_existing(folder: str | Path) -> Path:
@@ -129,7 +129,7 @@ def _write_table(table: Any, path: Path, compression: str = "zstd") -> Digest:
 
 def _document(run: Run, files: Mapping[str, Digest]) -> dict[str, Any]:
     scores = {
-        part: {name: getattr(scores, name) for name in _FIGURES}
+        part: {name: getattr(scores, name) for name in _SCORE_FIELDS}
         | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers
         for part, scores in run.scores.items()
     }

@@ -206,8 +206,8 @@ def micro_batched(prepared: Prepared) -> Prepared:
     repeats, team, workers = max(lanes.repeats, key=len), lanes.device_groups[0], lanes.programs_per_device
     data, most = prepared.lane_data(repeats, team), prepared.plan.batch_sizes[0]
 
-    def with_(size: int | None, *remarks: str) -> Prepared:
-        return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
+    def with_(size: int | None, *notes: str) -> Prepared:
+        return replace(prepared, spec=replace(prepared.spec, micro_batch=size), notes=notes)
 
     @functools.cache
     def need(size: int) -> int:

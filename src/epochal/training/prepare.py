@@ -78,9 +78,9 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, IteratorArray)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if settings.batch_size is None:
-        settings, remarks = _default_batch(settings, order, None if endless else splits[0].train)
+        settings, notes = _default_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
     if endless:
         plan = endless_plan(settings)
@@ -181,7 +181,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         initial=initial,
         loss_name=loss_name,
         spec=spec,
-        remarks=remarks,
+        notes=notes,
     )
     _check_orders(prepared)
     check_fit(prepared, reuse)

@@ -23,7 +23,7 @@ from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
 from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
-from epochal.runs.run_warnings import concerns_of
+from epochal.runs.run_warnings import warnings_of
 from epochal.runs.threshold import decide
 from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
@@ -169,7 +169,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         else None,
         interval=_for_new_samples(scores, "loss"),
         roc_auc=_for_new_samples(scores, "roc_auc"),
-        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
+        warnings=warnings_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
         plan=prepared.plan,

@@ -29,10 +29,10 @@ def run_html(run: Run) -> str:
     head, *rows = results_table(run)
     return view(
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
-        items("", run.verdict.concerns),
+        items("", run.verdict.warnings),
         paragraph(run.verdict.sentence, run.verdict.remedy, run.failed),
         table(head, rows, words=(0,)),
-        paragraph(*run.remarks, run.caution),
+        paragraph(*run.metric_notes, run.metric_warning),
         _curves(run.curves),
         items("Notes", run.notes, folded=True),
     )
