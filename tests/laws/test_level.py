@@ -233,6 +233,16 @@ def test_noise_on_samples_that_all_repeats_share_is_not_better_than_chance() -> 
     assert verdict.kind == "no detectable difference from chance"
 
 
+@pytest.mark.parametrize(
+    ("gain", "said"), [(0.02, "No detectable"), (0.06, "Perhaps better than chance, but")]
+)
+def test_a_gain_on_few_samples_is_perhaps_better_than_chance(gain: float, said: str) -> None:
+    rows = 0.69 - gain * (1 - np.exp(-T / 10)) + 0.002 * np.random.default_rng(1).normal(size=(3, T.size))
+    known: dict[str, Any] = {"baseline": {"validation.loss": 0.69}, "settings": {"loss": "log_loss"}}
+    verdict = judge(made(rows, 0.99 * rows), **known, validation_samples=40, training_samples=160)
+    assert verdict.kind == "no detectable difference from chance" and verdict.sentence.startswith(said)
+
+
 def one_that_overfits(rng: np.random.Generator, repeats: int, rise: float) -> Verdict:
     """Level repeats, one of which rises so that the mean rises by this share of its least."""
     curves = 0.4 + 0.6 * np.exp(-T / 6) * np.ones((repeats, 1))
@@ -342,11 +352,11 @@ def test_the_number_of_repeats_that_would_tell_is_kept() -> None:
     rng = np.random.default_rng(0)
     few = rng.normal(size=6)
     few = 0.5 + (few - few.mean()) / few.std(ddof=1)
-    count = trend_tests.repeats_needed(few, 0.0)
+    count = trend_tests.repeats_to_detect(few, 0.0)
     assert count is not None and count > 6
     again = [rng.normal(0.5, 1, count) for _ in range(400)]
-    assert 0.7 <= np.mean([trend_tests.repeats_needed(one, 0.0) == count for one in again]) <= 0.95
-    assert trend_tests.repeats_needed(few - 0.49, 0.25) is None
+    assert 0.7 <= np.mean([trend_tests.repeats_to_detect(one, 0.0) == count for one in again]) <= 0.95
+    assert trend_tests.repeats_to_detect(few - 0.49, 0.25) is None
 
 
 def verdict_of(stop: Any, **more: Any) -> tuple[ep.Run, Verdict]:

@@ -33,7 +33,7 @@ of an update costs as much as B_c samples do.
 """
 
 
-def conclude(adviser: Adviser) -> Advice:
+def build_advice(adviser: Adviser) -> Advice:
     """The advice."""
     runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
     advice, final = confirmed.epoch_advice, confirmed.final
@@ -49,7 +49,7 @@ def conclude(adviser: Adviser) -> Advice:
     note = f"still improving at epoch {advice.epochs:,}, the most that was tried" if late else ""
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
-        recommended=not adviser.confirmed.nothing,
+        recommended=not adviser.confirmed.none_beats_baseline,
         indistinguishable=_indistinguishable(adviser, tried, tied),
         goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
@@ -161,7 +161,7 @@ def _defaults(adviser: Adviser) -> Defaults:
 
 def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
     sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
-    if len(sizes) < 2 or adviser.confirmed.nothing:
+    if len(sizes) < 2 or adviser.confirmed.none_beats_baseline:
         return ""
     # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
@@ -224,7 +224,7 @@ def _notes(adviser: Adviser) -> tuple[str, ...]:
             f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
-    elif adviser.goal == "quality" and not adviser.confirmed.nothing:
+    elif adviser.goal == "quality" and not adviser.confirmed.none_beats_baseline:
         notes.append(
             "The repeats went on until they no longer improved. The verdict on one training sees one curve "
             "only, and may still suggest more epochs."
@@ -266,7 +266,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     final = found.final
     column, quality = found.shown(final)
     seeds = _seeds(len(final.values))
-    if found.nothing:
+    if found.none_beats_baseline:
         if final.diverged:
             return (
                 "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
@@ -340,7 +340,7 @@ def _seeds(count: int) -> str:
 def final_notes(found: Confirmed) -> list[str]:
     """What to know about what the final seeds said, one sentence each."""
     notes, final = [], found.final
-    if found.nothing:
+    if found.none_beats_baseline:
         notes.append(
             "Check that the target is the right column, that some input can be known to say something about "
             "it, and whether more rows can be had."
@@ -350,7 +350,7 @@ def final_notes(found: Confirmed) -> list[str]:
             f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
             "reliable. More validation samples would tell."
         )
-    if final.criteria.samples and not found.nothing:
+    if final.criteria.samples and not found.none_beats_baseline:
         notes.append(
             f"All repeats validate on the same {final.criteria.samples:,} samples, which chose the setting, "
             "too: its mean is slightly optimistic for new rows."

@@ -72,7 +72,7 @@ class Row:
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     diverged        repeats whose loss was not finite.
-    difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
+    difference      the best one (for a dropped setting, the leader that it lost to) against this one;
                     None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
@@ -174,15 +174,15 @@ class Comparison:
 
         `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
         """
-        return dict(self.chosen.options)
+        return dict(self.recommended_row.options)
 
     @property
     def model(self) -> Any:
         """The model of the recommended setting, as `fit` takes it."""
-        return self.chosen.model
+        return self.recommended_row.model
 
     @property
-    def chosen(self) -> Row:
+    def recommended_row(self) -> Row:
         """The row of the recommended setting; refused where none could be trained."""
         if self.recommended is None:
             raise Refusal("nothing is recommended: the loss was not finite in any training.")

@@ -44,7 +44,7 @@ def answer(found: Comparison) -> str:
         result = f"{_start(only.name)} reaches {_quality_text(found, only)}"
         sentence = f"{result}; there is no other setting to compare it with."
     if found.baseline_not_beaten is not None:
-        level = found.chosen.quality.format_value(found.baseline_not_beaten)
+        level = found.recommended_row.quality.format_value(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.updates_to_target is not None]
     if missed and all(
@@ -60,7 +60,7 @@ def answer(found: Comparison) -> str:
 
 def use(found: Comparison) -> str:
     """Which setting to use, in a few words: the same in every interface."""
-    return f"Use {_titled(found, found.chosen.name)}"
+    return f"Use {_titled(found, found.recommended_row.name)}"
 
 
 def at_best(row: Row) -> str:
@@ -78,7 +78,7 @@ def _constant(found: Comparison) -> bool:
 
 
 def _used(found: Comparison) -> str:
-    row = found.chosen
+    row = found.recommended_row
     if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return (

@@ -21,7 +21,7 @@ _MOST_REASONS, _MOST_STEPS = 6, 12
 _OF_CLASSES = ("precision", "recall")  # what the table of the classes says
 
 
-def conclude(console: Console, run: Run, folder: Path | None) -> None:
+def show_result(console: Console, run: Run, folder: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
     color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"

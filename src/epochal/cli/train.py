@@ -151,9 +151,9 @@ def show_training(events: Events, control: Control, screen: Screen) -> Run:
             if control.signal:
                 interrupts.note_signal(control.signal)
             if not screen.quiet:
-                from epochal.cli.conclusion import conclude
+                from epochal.cli.conclusion import show_result
 
-                conclude(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
+                show_result(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
         except KeyboardInterrupt:
             events.abandon()
             if not screen.anything_learned():

@@ -13,10 +13,10 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats
-from epochal.curves.trend_tests import PROBABLE, repeats_needed
+from epochal.curves.trend_tests import PROBABLE, repeats_to_detect
 
 _DOUBT = 0.3
-"""By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
+"""By this share of its width the ends of an interval move out (95 % -> 99.8 %): it is one of several tests."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _by_loss(
         most = -view.lower_bound(-gain)
         if view.same_samples and view.known_likelihood:
             most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
-        needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.same_samples else None
+        needed = repeats_to_detect(gain, view.test_train_ratio) if likely and not view.same_samples else None
         statistics = {"gain_at_least": low} | statistics
         how = (
             f"the 95 % interval over {len(rows)} repeats, {'and' if view.same_samples else 'or'} a "

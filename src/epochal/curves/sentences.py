@@ -56,7 +56,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     """The verdict "not significantly better than the baseline"."""
     statistics = view.statistics() | rise.statistics | test.statistics
     fall = view.training_share()
-    unsure = "Perhaps better than test, but not surely"
+    unsure = "Perhaps better than chance, but not surely"
     head = unsure if test.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(view, capital=False)}"
     possible = view.reference_loss if not view.flipped else 1 - view.reference_loss

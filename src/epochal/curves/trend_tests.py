@@ -70,14 +70,14 @@ class Difference:
         return self.upper_bound <= self.flat_tolerance
 
 
-def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
+def repeats_to_detect(differences: Floats, test_train_ratio: float) -> int | None:
     """The repeats needed to detect a difference of this mean and spread with a power of 80 %.
 
     One-sided at 95 %, in steps of five; the present number if it is enough, None above 50. Random splits
     of one table overlap, so the error of a mean has a floor at any number of repeats
     (Nadeau & Bengio 2003): then more samples are needed.
 
-    >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), test_train_ratio=0.0)
+    >>> repeats_to_detect(np.array([0.01, 0.02, 0.07, 0.02]), test_train_ratio=0.0)
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
@@ -142,7 +142,7 @@ def detect_rise(view: CurveView) -> Difference:
         statistics[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
         most = max(most, _most_since(view, smooth[:, k], ends, ratios))
-        needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
+        needed, bounding = (repeats_to_detect(one, view.test_train_ratio) for one in (growth, room - growth))
         falling = view.lower_bound(fall) > 0
         perhaps = view.lower_bound(fall, PROBABLE) > 0
         how = (

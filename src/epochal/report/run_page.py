@@ -91,7 +91,7 @@ def _length(curves: Curves) -> list[str]:
 def plan_received(run: Run) -> Plan:
     """The plan; for an iterator, one pass through the samples received."""
     came, plan = run.data["sizes"]["train"], run.plan
-    if len(run.splits[0]) or not 0 < came < plan.samples:
+    if len(run.split_codes[0]) or not 0 < came < plan.samples:
         return plan
     size = min(plan.batch_sizes[0], came)
     return Plan(came, size, 1, seed=plan.seed, order="sequential", remainder=plan.remainder)

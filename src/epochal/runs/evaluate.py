@@ -63,7 +63,7 @@ def evaluate(
         target=run.data["target"],
         source=dataset.source,
         rows=dataset.samples,
-        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
+        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.split_codes),
         parameters=parameters,
         threshold=run.threshold,
         raw_notes=(*dataset.raw_notes, *notes, *run.metric_notes),

@@ -13,8 +13,8 @@ from epochal.curves import Summary
 from epochal.data.records import Record, converted
 from epochal.errors import Refusal
 from epochal.runs.checks import WRONG
-from epochal.runs.document import Document, read_document
 from epochal.runs.run_files import REQUEST, RUN
+from epochal.runs.run_json import RunJson, read_run_json
 from epochal.runs.studies import StudyFolder, read_study
 
 
@@ -69,12 +69,12 @@ def _entry(path: Path) -> Entry | None:
         unfinished = Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
         return unfinished if (path / REQUEST).is_file() else None
     try:
-        return _described(path, read_document(path))
+        return _described(path, read_run_json(path))
     except Refusal:
         return Entry(run=str(path), problem="can't be read: run.json is damaged, or of another version")
 
 
-def _described(path: Path, document: Document) -> Entry:
+def _described(path: Path, document: RunJson) -> Entry:
     results = [
         _result_text(f"{part}.{name}", converted(Summary, metrics[name], name))
         for part in ("test", "validation")

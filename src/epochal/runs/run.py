@@ -73,7 +73,7 @@ class Run:
     """
     names: tuple[str, ...] = ()
     """Names of samples, such as image files; empty if rows have only numbers."""
-    splits: tuple[NDArray[np.uint8], ...] = ()
+    split_codes: tuple[NDArray[np.uint8], ...] = ()
     """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
     order_values: NDArray[Any] | None = None
     """The order's per-sample values (class, weight or group); None for most orders."""
@@ -104,14 +104,14 @@ class Run:
 
     @property
     def precision(self) -> str:
-        """The precision of training and prediction."""
+        """The option `precision` (not the metric): "float32" or "bfloat16", what the model computes in."""
         return str(self.settings.get("precision", "float32"))
 
     def plan_of(self, repeat: int) -> Plan:
         """The plan of one repeat, with its seed and the order's values of its training samples."""
         order = self.plan.order
         if self.order_values is not None:
-            order = order.bind(self.order_values[self.splits[repeat] == 1])
+            order = order.bind(self.order_values[self.split_codes[repeat] == 1])
         return self.plan.with_(seed=self.order_seeds[repeat], order=order)
 
     @cached_property

@@ -24,9 +24,9 @@ from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.checksummed_json import seal
 from epochal.runs.disk import Digest
-from epochal.runs.document import Document, predictions_table
 from epochal.runs.run import Run
 from epochal.runs.run_files import FORMAT, OBSERVED, PAGE, RESULTS, RUN
+from epochal.runs.run_json import RunJson, predictions_table
 from epochal.runs.tensors import write_tensors
 
 _HIDDEN = ".result-"
@@ -101,7 +101,9 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Digest]:
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
     columns: dict[str, Any] = {"name": run.names, "hash": run.hashes, "order": run.order_values}
     columns = {name: column for name, column in columns.items() if column is not None and len(column)}
-    columns = {"row": run.rows, **columns} | {f"repeat {k}": column for k, column in enumerate(run.splits)}
+    columns = {"row": run.rows, **columns} | {
+        f"repeat {k}": column for k, column in enumerate(run.split_codes)
+    }
     split = pa.table({name: pa.array(column) for name, column in columns.items()})
     files["split.parquet"] = _write_table(split, folder / "split.parquet")
     for part, scores in run.scores.items():
@@ -134,7 +136,7 @@ def _document(run: Run, files: Mapping[str, Digest]) -> dict[str, Any]:
         for part, scores in run.scores.items()
     }
     found = {"format": FORMAT, "plan": run.plan, "history": run.observed, "scores": scores, "files": files}
-    return {name: found[name] if name in found else getattr(run, name) for name in fields_of(Document)}
+    return {name: found[name] if name in found else getattr(run, name) for name in fields_of(RunJson)}
 
 
 def _parameters(run: Run, which: str) -> dict[str, NDArray[Any]]:

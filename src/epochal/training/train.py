@@ -45,7 +45,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
-from epochal.training.request import document
+from epochal.training.request import request_json
 from epochal.training.result import LaneResult, conclude
 from epochal.training.signatures import settings_of, takes_options
 from epochal.training.snapshot import Snapshot, regroup
@@ -179,7 +179,7 @@ def train(
     prepared = same_micro_batch(process_group().run_on_all("whether it can be trained", settled))
 
     def begin() -> RunFolder | None:
-        return None if saving is None else RunFolder.begin(saving, document(prepared), identity(prepared))
+        return None if saving is None else RunFolder.begin(saving, request_json(prepared), identity(prepared))
 
     folder = None if saving is None else Path(saving.path)
     control = control or Control()

@@ -104,7 +104,7 @@ def _call(options: Mapping[str, object]) -> str:
 
 
 def _chosen(found: Comparison) -> dict[str, object]:
-    row, options = found.chosen, found.options
+    row, options = found.recommended_row, found.options
     options.setdefault("batch_size", row.batch_size)
     names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
     chosen = {name: options[name] for name in names if name in options}
