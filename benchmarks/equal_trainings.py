@@ -98,7 +98,7 @@ def _of_split(
     found = []
     while not lane.done:
         found += lane.advance()
-    curves = curves_of(lane.plan, lane.spec.columns, range(draws), [*found, *lane.finish()])
+    curves = curves_of(lane.plan, lane.spec.metric_names, range(draws), [*found, *lane.finish()])
     best = curves.best("validation.loss").value
     assert best.shape == (draws,) and np.isfinite(best).all()
     return np.asarray(best)

@@ -239,7 +239,7 @@ class Falls:
         return ()
 
     def step(self, state: Any, seen: Any) -> tuple[Any, jax.Array]:
-        return state, seen.columns["train.loss"] < self.to
+        return state, seen.metrics["train.loss"] < self.to
 
     def reason(self, state: Any) -> str:
         return "it fell"
@@ -247,7 +247,7 @@ class Falls:
     def describe(self) -> str:
         return "the loss falls"
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("train.loss",)
 
 

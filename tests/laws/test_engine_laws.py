@@ -118,7 +118,7 @@ def test_weights_have_mean_one_over_the_training_samples():
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_the_running_loss_is_the_mean_over_all_samples_since_the_last_evaluation(weighted):
     prepared, taken, rows = steps(weighted)
-    at = prepared.spec.columns.index("train.running_loss")
+    at = prepared.spec.metric_names.index("train.running_loss")
     assert np.isnan(rows[0].values[0, at]), "before the first update there is none"
     for epoch, row in enumerate(rows[1:]):
         losses = [
@@ -134,7 +134,7 @@ def test_epoch_0_is_evaluated_and_every_epoch_after_it():
     assert [row.update for row in rows] == [0, 3, 6]
     part, before = prepared.part(0, "train"), taken[0][1]
     outputs, _ = prepared.model.apply(before, part.inputs, jax.random.key(0), False)
-    at = prepared.spec.columns.index("train.loss")
+    at = prepared.spec.metric_names.index("train.loss")
     assert float(rows[0].values[0, at]) == pytest.approx(float(LOSS(outputs, part.targets).mean()), rel=1e-5)
 
 
@@ -303,7 +303,7 @@ def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
         own = [row for row in rows if row.running[repeat]]
         assert [row.update for row in own] == single.curves.update.tolist()
         found = np.stack([row.values[repeat] for row in own])
-        wanted = np.stack([single.curves.columns[name] for name in prepared.spec.columns], axis=1)
+        wanted = np.stack([single.curves.columns[name] for name in prepared.spec.metric_names], axis=1)
         np.testing.assert_allclose(found, wanted, atol=1e-5)
         ends.append(own[-1].update)
     assert len(set(ends)) > 1, f"the repeats should stop at different updates to show anything: {ends}"

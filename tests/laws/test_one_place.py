@@ -45,14 +45,14 @@ class Learned(Rule):
 
     below: float
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("train.loss",)
 
     def init(self) -> Any:
         return jnp.float32(0)
 
     def step(self, state: Any, seen: Observation) -> Any:
-        return seen.columns["train.loss"].astype(jnp.float32), seen.columns["train.loss"] < self.below
+        return seen.metrics["train.loss"].astype(jnp.float32), seen.metrics["train.loss"] < self.below
 
     def reason(self, state: Any) -> str:
         return f"training loss {float(state):.2g}"

@@ -148,7 +148,7 @@ class TrialStopping:
 
     def step(self, state: _State, seen: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""
-        value = self._sign * seen.columns[self.monitor]
+        value = self._sign * seen.metrics[self.monitor]
         better = value < state.best - state.min_change
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, seen.epoch, state.best_epoch)
@@ -163,6 +163,6 @@ class TrialStopping:
         """The rule in words."""
         return f"{self.monitor} at its target, or without improvement"
 
-    def columns(self) -> tuple[str, ...]:
-        """The watched column."""
+    def metric_names(self) -> tuple[str, ...]:
+        """The watched metric."""
         return (self.monitor,)

@@ -209,11 +209,11 @@ class TrialRunner:
         return found
 
     def _trials(self, group: list[Job], lane: Lane, evaluations: list[LaneEvaluation]) -> list[Trial]:
-        rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
+        rows = curves_of(lane.plan, lane.spec.metric_names, range(len(group)), evaluations)
         status = np.asarray(lane.train_state.repeats.status)
         found = []
         for place, job in enumerate(group):
-            own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.columns)
+            own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.metric_names)
             curves = replace(own, repeat=np.full(len(own), job.repeat))
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]

@@ -16,7 +16,7 @@ from epochal.curves.statistics import ALPHA, Floats
 from epochal.curves.trend_tests import PROBABLE, repeats_to_detect
 
 _DOUBT = 0.3
-"""By this share of its width the ends of an interval move out (95 % -> 99.8 %): it is one of several tests."""
+"""By this share of its width the ends of an interval move out (95 % -> 99.8 %): it is one of several."""
 
 
 @dataclass(frozen=True)

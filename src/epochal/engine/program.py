@@ -264,7 +264,7 @@ def build(
             epoch=jnp.zeros(PLACES, jnp.int32),
             index=jnp.zeros(PLACES, jnp.int32),
             running=jnp.zeros((PLACES, repeats), bool),
-            values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
+            values=jnp.zeros((PLACES, repeats, len(spec.metric_names)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)

@@ -110,7 +110,7 @@ def train_lane(
         return Call(updates if most is None else min(updates, most), reason, control.signal)
 
     def tell(evaluations: Sequence[LaneEvaluation]) -> None:
-        rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
+        rows = curves_of(prepared.plan, prepared.spec.metric_names, repeats, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
         report(Advanced(repeats, rows, lane.update, lane.last_update, lane.seconds))

@@ -130,7 +130,7 @@ def _one(
     kept = LaneState(
         TrainState(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"])
     )
-    columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
+    columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.metric_names}
     rows: dict[str, Any] = {
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
     }
