@@ -248,9 +248,8 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(
-            filter(None, (self.answer, self.indistinguishable, *map(render_message, self.notes)))
-        )
+        lines = (self.answer, self.indistinguishable, *map(render_message, self.notes))
+        return "\n".join(filter(None, lines))
 
     def __str__(self) -> str:
         return self.summary()

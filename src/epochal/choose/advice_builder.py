@@ -15,7 +15,7 @@ from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.target_values import TOLERANCE
-from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, relative_running_time
+from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, running_time_ratio
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
@@ -93,7 +93,7 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
     spent = expected_running_time(reached, scale)
-    ratio = relative_running_time(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    ratio = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
     cost = (spent.expected, spent.low, spent.high)
     return Tried(

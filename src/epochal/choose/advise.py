@@ -97,9 +97,8 @@ def advise(
     y = y_or_target(y, target)
     check_target_value(target_value)
     given: dict[str, Any] = dict(options)
-    repeats, size, epochs = (
-        given.pop(name, ADVISE_DEFAULTS[name]) for name in ("repeats", "batch_size", "epochs")
-    )
+    asked = ("repeats", "batch_size", "epochs")
+    repeats, size, epochs = (given.pop(name, ADVISE_DEFAULTS[name]) for name in asked)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):

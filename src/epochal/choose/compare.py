@@ -261,9 +261,8 @@ class _Race(ComparisonState):
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
         self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.budget = fairness.budget_in_words(
-            self.equal, amount, [plan.epochs for plan in self.plans.values()]
-        )
+        epochs = [plan.epochs for plan in self.plans.values()]
+        self.budget = fairness.budget_in_words(self.equal, amount, epochs)
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""

@@ -127,8 +127,7 @@ class Comparison:
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
     baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
-    target_value   the value of the monitored metric that counts as reached, or None; `target_words` tells how
-                it was set.
+    target_value   of the monitored metric, which counts as reached, or None; `target_words`: how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
     regimes     the three regimes side by side.

@@ -232,9 +232,7 @@ def _trained(
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
-    jobs = [
-        (point, Job(candidate, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
-    ]
+    jobs = [(point, Job(candidate, r, epochs * batches, batches, scored_parameters=scored)) for r in repeats]
     return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 
 

@@ -106,8 +106,7 @@ def expected_running_time(
     comes from resampling the repeats (`resampled_ci95`). `scale` is what one update costs: the batch size for
     samples, or measured seconds.
 
-    >>> four = [Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]
-    >>> print(expected_running_time(four))
+    >>> print(expected_running_time([Reached(one, one < 1000) for one in (400, 600, 500, 1000)]))
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
     """
     spent, hit = _columns(reached, scale)
@@ -126,7 +125,7 @@ def expected_running_time(
     )
 
 
-def relative_running_time(
+def running_time_ratio(
     a: Sequence[Reached],
     b: Sequence[Reached],
     scale_a: float = 1.0,
@@ -146,7 +145,7 @@ def relative_running_time(
 
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
-    >>> [round(one, 2) for one in relative_running_time(slow, fast)]
+    >>> [round(one, 2) for one in running_time_ratio(slow, fast)]
     [1.3, 1.27, 1.33]
     """
     spent_a, hit_a = _columns(a, scale_a)

@@ -44,7 +44,7 @@ HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next traini
 
 
 def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
-    """What trainings share, with as many repeats as there are seeds at hand; refused if they can't."""
+    """Prepare once what all candidates share, with a repeat for each seed; refuse what can't be compared."""
     if settings.micro_batch == "auto":
         raise Refusal(
             "`micro_batch` must be a number where settings are compared (those that do not fit are left "

@@ -31,11 +31,8 @@ def show_result(console: Console, run: Run, folder: Path | None) -> None:
     section(console, "Verdict", [*run.verdict.warnings, run.verdict.sentence, run.verdict.remedy], width)
     several, rows = run.repeats > 1, tables.results_table(run, without=_OF_CLASSES)
     over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
-    results = [
-        *aligned(rows if several else rows[1:]),
-        *run.metric_notes,
-        *filter(None, [run.metric_warning]),
-    ]
+    results = [*aligned(rows if several else rows[1:]), *run.metric_notes]
+    results += [run.metric_warning] if run.metric_warning else []
     section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"

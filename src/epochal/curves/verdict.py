@@ -58,8 +58,7 @@ def judge(
         interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
             their choice; a baseline above it is beaten.
         roc_auc: the same of the area under the ROC curve, which shows a rare class better than the loss does;
-            its lower end must lie above one half by 30 % of its width (99.8 % instead of 95 %), since this
-            is one of several tests.
+            it must lie above one half by 30 % of its width (95 % -> 99.8 %), as one of several tests.
 
     The checks, in this order; the first that holds is the verdict:
 

@@ -145,16 +145,6 @@ def sentence(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (
-        duration,
-        code_html,
-        flat,
-        format_interval,
-        format_number,
-        format_value,
-        quality,
-        sentence,
-        format_ci,
-    )
+    for each in (duration, code_html, flat, format_number, format_value, quality, sentence, format_ci)
 } | {"count": counted, "counted": mean_count}
 """Those that templates use, by name."""

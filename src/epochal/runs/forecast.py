@@ -110,9 +110,8 @@ class EnsembleScores:
     def sentence(self, naive: NaiveForecast, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
-        members = (
-            f"; {rmse.format_value(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
-        )
+        mean = rmse.format_value(rmse.mean)
+        members = f"; {mean} is the mean of its {rmse.repeats} members" if several else ""
         who = "the ensemble" if several else "it"
         against = f"RMSE {rmse.format_value(self.rmse)} against {rmse.format_value(naive.rmse.mean)}{members}"
         if self.ci95 is None:

@@ -92,9 +92,8 @@ def _record(path: Path, document: RunJson, parameters: bool) -> Run:
         columns = {name: split.column(name) for name in split.column_names}
         split_codes = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
         values = columns["order"].to_numpy() if "order" in columns else None
-        plan = _plan(
-            document.plan, None if values is None else values[split_codes[0] == PARTS.index("train")]
-        )
+        own = None if values is None else values[split_codes[0] == PARTS.index("train")]
+        plan = _plan(document.plan, own)
         encoder = None if document.encoder is None else encoder_from_dict(document.encoder)
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),

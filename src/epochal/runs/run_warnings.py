@@ -26,11 +26,8 @@ def warnings_of(
     >>> warnings_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)
     """
-    found = [
-        f"Leakage suspected: {note}"
-        for note in notes
-        if LEAK_NOTE_MARKER in note or GROUP_LEAK_NOTE_MARKER in note
-    ]
+    markers = (LEAK_NOTE_MARKER, GROUP_LEAK_NOTE_MARKER)
+    found = [f"Leakage suspected: {note}" for note in notes if any(one in note for one in markers)]
     for part, scores in list(forecasts.items())[-1:]:  # test if there is one
         found.append(scores.warning(part))
     for part, counts in list(confusion.items())[-1:]:

@@ -101,9 +101,8 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Digest]:
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
     columns: dict[str, Any] = {"name": run.names, "hash": run.hashes, "order": run.order_values}
     columns = {name: column for name, column in columns.items() if column is not None and len(column)}
-    columns = {"row": run.rows, **columns} | {
-        f"repeat {k}": column for k, column in enumerate(run.split_codes)
-    }
+    parts = {f"repeat {k}": column for k, column in enumerate(run.split_codes)}
+    columns = {"row": run.rows, **columns, **parts}
     split = pa.table({name: pa.array(column) for name, column in columns.items()})
     files["split.parquet"] = _write_table(split, folder / "split.parquet")
     for part, scores in run.scores.items():
