@@ -101,7 +101,7 @@ def _rate(pace: float) -> str:
 
 
 class ProgressSteps:
-    """Hands steps on to `watch`, and shows them as `fit` does if `progress`, or by default if nothing watches."""
+    """Hands steps on to `watch`, and shows them as `fit` does, by default only if nothing watches."""
 
     def __init__(self, watch: OnStep | None, progress: bool | None, control: Control | None) -> None:
         wanted = False if progress is None and watch is not None else progress

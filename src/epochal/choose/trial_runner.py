@@ -74,11 +74,7 @@ def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
 
 
 class TrialRunner:
-    """The samples and seeds that all trainings share, and the means to run them.
-
-    `base` is what they share (`prepare_shared`), `store` where finished trials are kept and found again, and
-    `control` ends it from outside.
-    """
+    """Trains candidates on what all share, `base`; `store` keeps finished trials, `control` ends it early."""
 
     def __init__(self, base: Prepared, store: Store | None = None, control: Control | None = None) -> None:
         self.base = base
