@@ -98,7 +98,7 @@ def _of_split(
     found = []
     while not stack.done:
         found += stack.advance()
-    curves = curves_of(stack.plan, stack.spec.columns, range(draws), [*found, *stack.finish()])
+    curves = curves_of(stack.plan, stack.spec.metric_names, range(draws), [*found, *stack.finish()])
     best = curves.best("validation.loss").value
     assert best.shape == (draws,) and np.isfinite(best).all()
     return np.asarray(best)

@@ -3,7 +3,7 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.target_values.target_tolerance`), with other initial parameters and orders. The time to the
+(`epochal.choose.target_values.tolerance_of`), with other initial parameters and orders. The time to the
 target is the expected running time of trainings that are given up at 4 times the least median time: all the
 updates made, over the trainings that got there, times the measured time of an update.
 
@@ -34,8 +34,8 @@ from epochal.choose.target_values import (
     baseline,
     best_epoch,
     negligible_change,
-    target_tolerance,
     target_values,
+    tolerance_of,
 )
 from epochal.choose.time_to_target import Reached
 from epochal.choose.timing import Timer
@@ -118,7 +118,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     values = np.array([[trials[point][seed].best(runner.monitor) for seed in seeds] for point in family])
     values = values[np.isfinite(values).all(axis=1)]
     constant = {seed: baseline(runner, seed) for seed in seeds}
-    share = target_tolerance(values, np.array(list(constant.values())))
+    share = tolerance_of(values, np.array(list(constant.values())))
     best = dict(zip(seeds, np.median(values, axis=0).tolist(), strict=True))
     search.target_values |= target_values(best, constant, share)
     for size in sorted(sizes, key=lambda size: abs(math.log(size / start))):

@@ -62,7 +62,7 @@ class Case(NamedTuple):
     @property
     def right(self) -> bool:
         """Whether it says the truth: of a small rise also that no more than it is left room for."""
-        kind, most = self.verdict.kind, self.verdict.figures.get("rise_at_most")
+        kind, most = self.verdict.kind, self.verdict.statistics.get("rise_at_most")
         if self.truth == "slight overfitting" and kind in ("good fit", "stopped in time"):
             return self.rise is not None and most is not None and self.rise <= most
         if self.truth.endswith("stopped") and self.left > LEFT:

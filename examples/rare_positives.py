@@ -30,7 +30,7 @@ import numpy as np
 import epochal as ep
 from epochal.curves import Summary, summarize
 from epochal.runs.per_class import decided
-from epochal.runs.threshold import decide
+from epochal.runs.threshold import apply_threshold
 
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -89,7 +89,7 @@ def figures(run: ep.Run) -> dict[str, np.ndarray]:
     weighted = run.settings["class_weight"] == "balanced" or run.settings["order"] == "balanced"
     repaired = corrected(shares, (1 - share) / share) if weighted else shares
 
-    confusion = decide("balanced_accuracy", run.scores, "1")[1]["test"].confusion_at_threshold
+    confusion = apply_threshold("balanced_accuracy", run.scores, "1")[1]["test"].confusion_at_threshold
     assert confusion is not None
 
     def log_loss(given: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ class _OnMonitor(Rule):
 
     monitor: str
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return (self.monitor,)
 
 
@@ -74,7 +74,7 @@ class Patience(_OnMonitor):
         return _Best(jnp.float32(jnp.inf), jnp.float32(0), jnp.float32(0))
 
     def step(self, state: _Best, observation: Observation) -> tuple[_Best, jax.Array]:
-        value = observation.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
+        value = observation.metrics[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
         better, epoch = value < state.value - self.min_delta, observation.epoch
         state = _Best(jnp.where(better, value, state.value), jnp.where(better, epoch, state.epoch), epoch)
         return state, (epoch - state.epoch >= self.epochs) & (epoch >= self.min_epochs)
@@ -102,7 +102,7 @@ class Target(_OnMonitor):
         return jnp.float32(0)
 
     def step(self, state: jax.Array, observation: Observation) -> tuple[jax.Array, jax.Array]:
-        value = observation.columns[self.monitor]
+        value = observation.metrics[self.monitor]
         reached = value >= self.value if higher_is_better(self.monitor) else value <= self.value
         return value.astype(jnp.float32), reached
 
@@ -129,11 +129,11 @@ class _OnGeneralization(Rule):
     def init(self) -> _Optimum:
         return _Optimum(jnp.float32(jnp.inf), jnp.float32(0), jnp.zeros(self.strip), jnp.int32(0))
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("validation.loss", "train.running_loss")
 
     def _updated(self, state: _Optimum, observation: Observation) -> _Optimum:
-        validation, training = (observation.columns[name] for name in self.columns())
+        validation, training = (observation.metrics[name] for name in self.metric_names())
         least = jnp.minimum(state.least, validation)
         unknown = jnp.isnan(training)
         history = jnp.where(unknown, state.history, jnp.roll(state.history, -1).at[-1].set(training))
@@ -221,7 +221,7 @@ class RisingStrips(Rule):
         return _Strips(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(-1))
 
     def step(self, state: _Strips, observation: Observation) -> tuple[_Strips, jax.Array]:
-        loss = observation.columns["validation.loss"]
+        loss = observation.metrics["validation.loss"]
         count = state.evaluations + 1
         end = (count > 0) & (count % self.strip == 0)
         rises = jnp.where(end, jnp.where(loss > state.before, state.rises + 1, 0), state.rises)
@@ -233,7 +233,7 @@ class RisingStrips(Rule):
     def describe(self) -> str:
         return f"validation loss up over {self.strips} strips of {self.strip} evaluations (Prechelt's UP)"
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("validation.loss",)
 
 
@@ -292,8 +292,8 @@ class Joined(Rule):
     def describe(self) -> str:
         return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
 
-    def columns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
+    def metric_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.metric_names()))
 
 
 def stopped_for_no_improvement(rule: Any, state: Any) -> bool:

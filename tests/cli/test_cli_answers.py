@@ -242,8 +242,8 @@ def test_a_whole_number_holds_out_rows_and_says_so(place: Path, tmp_path: Path, 
 
 
 def test_the_units_of_a_loss_and_the_class_of_a_figure_are_said(place: Path) -> None:
-    assert "standardized targets" in " ".join(ep.load(place / "windows").remarks)
-    assert 'are of "yes"' in " ".join(ep.load(place / "run").remarks)
+    assert "standardized targets" in " ".join(ep.load(place / "windows").metric_notes)
+    assert 'are of "yes"' in " ".join(ep.load(place / "run").metric_notes)
 
 
 def test_the_screen_of_train_names_its_inputs_and_the_next_command(tmp_path: Path, capsys: Any) -> None:

@@ -75,7 +75,7 @@ def test_it_is_listed_with_its_best_setting(comparison, unfinished, call):
     entries = {entry["run"]: entry for entry in call("runs", comparison.parent, "--json").json}
     one = entries[str(comparison)]
     assert (one["kind"], one["settings"], one["source"]) == ("comparison", 4, "example:iris")
-    assert one["figure"].startswith("validation loss ") and one["problem"] == ""
+    assert one["result"].startswith("validation loss ") and one["problem"] == ""
     assert "best of 4" in call("runs", comparison.parent).out
     (other,) = call("runs", unfinished.parent, "--json").json
     assert other["problem"].startswith("comparison has not ended") and "epochal compare" in other["problem"]

@@ -12,7 +12,7 @@ RUN = Entry(
     batch_size=32,
     epochs=20,
     repeats=3,
-    figure="validation accuracy 0.9766 ± 0.0051",
+    result="validation accuracy 0.9766 ± 0.0051",
     verdict="no detectable difference from chance (interrupted)",
 )
 COMMAND = "epochal compare example:breast-cancer --batch-size 8,32,128,full --learning-rate 0.001,0.003,0.01"
@@ -32,7 +32,7 @@ def test_nothing_is_cut(width):
 
 
 def test_a_long_problem_leaves_the_others_in_a_table():
-    short = Entry(run="runs/a", batch_size=8, epochs=2, repeats=1, figure="test R² 0.5", verdict="good fit")
+    short = Entry(run="runs/a", batch_size=8, epochs=2, repeats=1, result="test R² 0.5", verdict="good fit")
     head, row, *rest = lines_of([short, UNFINISHED], 80)
     assert head.split()[0] == "run" and row.split()[0] == "runs/a" and row.endswith("good fit")
     assert rest[0] == "runs/compare" and all(line.startswith("  ") for line in rest[1:])

@@ -63,7 +63,7 @@ def test_runs_are_listed_with_the_newest_first(call, tmp_path):
     assert len(found) == 2
     assert all(entry["run"].startswith("runs/iris-") for entry in found)
     lines = call("runs").out.splitlines()
-    assert lines[0].split() == ["run", "date", "data", "batch", "epochs", "repeats", "figure", "verdict"]
+    assert lines[0].split() == ["run", "date", "data", "batch", "epochs", "repeats", "result", "verdict"]
     assert len(lines) == 3
     assert sorted(one.name for one in tmp_path.iterdir()) == ["runs"]
     (tmp_path / found[0]["run"] / "run.json").write_text("{")

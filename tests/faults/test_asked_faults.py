@@ -20,7 +20,7 @@ from epochal.data.registry import recipe_from_dict
 from epochal.settings import Settings
 from epochal.training.differences import differences
 from epochal.training.prepare import prepare
-from epochal.training.request import ask_again, changed_conditions, conditions_of, document, with_epochs
+from epochal.training.request import ask_again, changed_conditions, conditions_of, request_json, with_epochs
 from epochal.training.resume_fingerprint import resume_fingerprint
 
 OPTIONS: dict[str, Any] = {
@@ -50,7 +50,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def written(table: Path) -> dict[str, Any]:
     """A document with something of every kind in it."""
-    found: dict[str, Any] = json.loads(json.dumps(document(prepare(ep.MLP(4), table, Settings(**OPTIONS)))))
+    found: dict[str, Any] = json.loads(
+        json.dumps(request_json(prepare(ep.MLP(4), table, Settings(**OPTIONS))))
+    )
     return found
 
 
@@ -136,7 +138,7 @@ def test_a_request_names_nothing_that_is_imported(
         ask_again(hostile)
     assert "strangers_module" not in sys.modules
     model, samples, asked = ask_again(hostile, model="strangers_module:build")
-    again = document(prepare(model, samples, asked))
+    again = request_json(prepare(model, samples, asked))
     assert again["model"] == hostile["model"]
     assert (
         differences(again["fingerprint"], resume_fingerprint(prepare(*ask_again(again, model=model)))) == []
@@ -259,7 +261,7 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
     path, values = tmp_path / "large.npy", np.arange(3000, dtype=np.float32).reshape(1000, 3)
     np.save(path, values)
     first = prepare(ep.MLP(2), path, Settings(stream=True))
-    written = document(first)
+    written = request_json(first)
     values[1, 0] = -7
     np.save(path, values)
     second = prepare(*ask_again(written))

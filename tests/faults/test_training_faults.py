@@ -56,7 +56,7 @@ def test_a_loss_that_explodes_is_stopped_and_named():
         assert broken is not None
         plan = run.plan.with_(seed=run.order_seeds[repeat])
         assert plan.locate(broken.update) == (broken.epoch, broken.batch)
-        train = np.flatnonzero(run.splits[repeat] == 1)
+        train = np.flatnonzero(run.split_codes[repeat] == 1)
         rows = run.rows[train[plan.batch(broken.epoch, broken.batch)]]
         assert broken.samples == tuple(rows.tolist())
         assert outcome.stopped == f"the loss or the parameters were not finite at {broken}"
@@ -112,10 +112,10 @@ def fragile_prepared(**changes):
 
 def test_one_bad_sample_is_traced_to_its_update_and_row():
     run = broken_run()
-    assert all(parts[BAD] == 1 for parts in run.splits), "the sample should be none of the test samples"
+    assert all(parts[BAD] == 1 for parts in run.split_codes), "the sample should be none of the test samples"
     for repeat, outcome in enumerate(run.outcomes):
         plan = run.plan.with_(seed=run.order_seeds[repeat])
-        sample = int(np.searchsorted(np.flatnonzero(run.splits[repeat] == 1), BAD))
+        sample = int(np.searchsorted(np.flatnonzero(run.split_codes[repeat] == 1), BAD))
         (turn,) = plan.find(sample, 0)
         broken = outcome.diverged
         assert (broken.update, broken.epoch, broken.batch) == (turn.update, 0, turn.batch)
@@ -126,7 +126,7 @@ def test_one_bad_sample_is_traced_to_its_update_and_row():
 def test_a_bad_sample_that_tests_breaks_no_training():
     options = {**FRAGILE, "validation": (X[:10], NUMBERS[:10]), "test": 0.3}
     run = ep.fit(ep.MLP(4), (X, TARGETS), **options)
-    assert all(parts[BAD] == 3 for parts in run.splits), "the sample should be one of the test samples"
+    assert all(parts[BAD] == 3 for parts in run.split_codes), "the sample should be one of the test samples"
     for outcome in run.outcomes:
         assert outcome.diverged is None and outcome.stopped == "all 3 epochs done"
         assert outcome.updates == run.plan.updates

@@ -28,7 +28,7 @@ from epochal.models import Variables, shapes_of
 from epochal.models.initial import Initial, initial_variables
 from epochal.settings import Settings
 from epochal.training.prepare import prepare
-from epochal.training.request import ask_again, document
+from epochal.training.request import ask_again, request_json
 
 from .kinds import Case, Kind, register
 from .kinds_tables import RACES, SERIES, TABLE, TEXTS, summary
@@ -334,7 +334,7 @@ def _request(folder: Path) -> dict[str, Any]:
     path = folder / "good.csv"
     path.write_text(TABLE, encoding="utf-8")
     settings = Settings(epochs=3, batch_size=8, stop=ep.Patience(3), class_weight="balanced")
-    asked: dict[str, Any] = json.loads(json.dumps(document(prepare(ep.MLP(4), str(path), settings))))
+    asked: dict[str, Any] = json.loads(json.dumps(request_json(prepare(ep.MLP(4), str(path), settings))))
     return asked
 
 

@@ -79,7 +79,7 @@ def _of(run: Any) -> list[Any]:
     fitted = [np.asarray(leaf) for leaf in jax.tree.leaves([(one.best, one.last) for one in run.fitted])]
     return [
         json.dumps(run.settings, sort_keys=True), json.dumps(run.data, sort_keys=True), str(run.plan),
-        run.verdict.sentence, dict(run.curves.columns), list(run.splits), run.rows, list(run.names),
+        run.verdict.sentence, dict(run.curves.columns), list(run.split_codes), run.rows, list(run.names),
         [str(one) for one in run.outcomes], fitted, json.dumps(run.conditions, sort_keys=True),
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 import epochal as ep
-from epochal.cli.conclusion import conclude
+from epochal.cli.conclusion import show_result
 from epochal.common.metric_names import label_of
 from epochal.curves import Curves, judge, picture, summarize
 from epochal.data import Task
@@ -74,7 +74,7 @@ def run_of(happened: Curves | None = None, **more: Any) -> Run:
         },
         "encoder": None,
         "conditions": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23T08:00", EVIL: 1},
-        "splits": (np.ones(40, np.uint8),) * 3,
+        "split_codes": (np.ones(40, np.uint8),) * 3,
         "baseline": {"validation.loss": 0.69, "validation.accuracy": [0.6, 0.6, 0.6]},
     }
     return Run(**(fields | more))
@@ -213,7 +213,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
     own = next(row for row in rows if row[0] == f"test {label_of(name)}")
     assert own[1].startswith(summary.format_value(summary.mean)) and own[3] == summary.format_value(together)
     console = Console(file=io.StringIO(), width=80)
-    conclude(console, run, None)
+    show_result(console, run, None)
     terminal = console.file.getvalue()  # type: ignore[attr-defined]
     html = run.report(tmp_path / "report.html").read_text(encoding="utf-8")
     page_said = "".join(parsed(html).said).replace("\N{NO-BREAK SPACE}", " ")
@@ -282,9 +282,9 @@ def test_the_picture_in_characters() -> None:
     assert drawn + "\n" == GOLDEN
 
 
-def test_a_concern_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it() -> None:
+def test_a_warning_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it() -> None:
     good = judge(
-        curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, concerns=("First this.",)
+        curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, warnings=("First this.",)
     )
     text = page(run_of(verdict=good))
     answer = text[text.index('<section id="answer"') :]

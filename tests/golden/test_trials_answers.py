@@ -106,7 +106,7 @@ def test_numbers_have_no_classes():
 
 
 def held_out(run, repeat, part):
-    return np.flatnonzero(run.splits[repeat] == part)
+    return np.flatnonzero(run.split_codes[repeat] == part)
 
 
 def test_an_evaluation_on_the_test_rows_is_that_of_the_run(run):
@@ -141,7 +141,7 @@ def test_the_ensemble_is_what_predict_gives(run):
 
 def test_rows_that_were_trained_on_are_counted_exactly(run, tmp_path):
     targets = TARGETS["pandas categories of integers"]
-    trained = np.array([(run.splits[repeat] == 1) for repeat in range(3)])
+    trained = np.array([(run.split_codes[repeat] == 1) for repeat in range(3)])
     kept = ep.load(run.save(tmp_path / "run"))
     new = FRAME + 0.001
     for one in (run, kept):
@@ -156,7 +156,9 @@ def test_rows_that_were_trained_on_are_counted_exactly(run, tmp_path):
         assert overlap.sentence.startswith(f"{overlap.trained} of 60 rows were used in training by at least")
     alone = ep.fit(ep.MLP(4), (FRAME, targets), repeats=1, test=0.2, **QUICK)
     for part, validated in ((2, 12), (3, 0)):
-        held_out = alone.evaluate(FRAME[alone.splits[0] == part], targets[alone.splits[0] == part]).overlap
+        held_out = alone.evaluate(
+            FRAME[alone.split_codes[0] == part], targets[alone.split_codes[0] == part]
+        ).overlap
         assert (held_out.trained, held_out.validated) == (0, validated)
         assert ("but 12 in validation" in held_out.sentence) == (part == 2)
     # The same inputs with another label are another row.
@@ -221,7 +223,7 @@ def test_labels_that_need_not_sum_to_one_are_evaluated(tmp_path):
     assert found.ensemble["exact_match"] == (prediction.labels == targets[rows]).all(axis=1).mean()
     assert found.ensemble_confusion.shape == (targets.shape[1], 2, 2)
     assert "Labels (" in found.summary() and "Confusion" not in found.summary()
-    assert found.overlap.trained == (run.splits[1][rows] == 1).sum()
+    assert found.overlap.trained == (run.split_codes[1][rows] == 1).sum()
     json.dumps(found.to_dict(), allow_nan=False)
 
 

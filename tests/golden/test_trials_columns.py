@@ -360,7 +360,7 @@ def test_levels_are_known_from_training_rows_only():
     x, y = draws.normal(size=300), draws.integers(0, 2, 300)
     options = {"epochs": 2, "seed": 3, "validation": 0.4}
     _, run = accuracy((pa.table({"city": city, "x": x, "y": y}), "y"), **options)
-    held = np.flatnonzero(run.splits[0] != PARTS.index("train"))
+    held = np.flatnonzero(run.split_codes[0] != PARTS.index("train"))
     moved = city.copy()
     moved[held] = moved[held][::-1]
     _, other = accuracy((pa.table({"city": moved, "x": x, "y": y}), "y"), **options)

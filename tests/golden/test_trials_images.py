@@ -241,7 +241,7 @@ def people(tmp_path):
 
 def apart(run, groups):
     """Whether no group is on two sides."""
-    return all(len({*part[groups == group]}) == 1 for part in run.splits for group in np.unique(groups))
+    return all(len({*part[groups == group]}) == 1 for part in run.split_codes for group in np.unique(groups))
 
 
 def test_people_in_file_names_stay_on_one_side(people, tmp_path):

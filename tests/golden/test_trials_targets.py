@@ -56,7 +56,7 @@ def test_targets_far_from_zero_are_learned_and_written_with_all_their_digits(cal
     assert run.scores["validation"].metrics["r2"].mean > 0.95
     assert run.baseline["validation.r2"][0] == pytest.approx(0, abs=0.05)
     held = run.scores["validation"]
-    np.testing.assert_array_equal(held.true, true[run.splits[0] == 2])
+    np.testing.assert_array_equal(held.true, true[run.split_codes[0] == 2])
     error = np.sqrt(np.square(held.predicted - held.true).mean())
     assert held.metrics["rmse"].mean == pytest.approx(error, rel=1e-9)
     assert run.curves.values("validation.rmse")[1][0].min() == pytest.approx(error, rel=1e-3)
@@ -211,7 +211,7 @@ def test_duplicates_are_kept_on_one_side_of_each_split(call):
     assert "No detectable difference" in joined(out) or "no better than" in joined(out)
     run = ep.load("run")
     rows = table.read_text().splitlines()[1:]
-    for parts in run.splits:
+    for parts in run.split_codes:
         sides = {}
         for row, part in zip(rows, parts, strict=True):
             sides.setdefault(row, set()).add(int(part))
@@ -236,7 +236,7 @@ def test_copies_of_every_kind_stay_together(kind):
         data = ep.load_data((pa.table(columns), "y"), **({"groups": "who"} if kind == "groups" else {}))
     options |= {"test": 0.2} if kind == "test" else {}
     run = ep.fit(ep.MLP(2), data, repeats=2, **options)
-    for parts in run.splits:
+    for parts in run.split_codes:
         assert (parts.reshape(3, 40) == parts[:40]).all()
         assert set(parts.tolist()) >= {1, 2}
     assert sum("duplicates" in note for note in run.data["notes"]) == 1

@@ -21,7 +21,7 @@ from epochal.training.json_settings import read_settings, write_settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
-from epochal.training.request import ask_again, changed_conditions, conditions_of, document
+from epochal.training.request import ask_again, changed_conditions, conditions_of, request_json
 from epochal.training.resume_fingerprint import program_digest, resume_fingerprint
 from helpers import assert_same_bits
 
@@ -35,7 +35,7 @@ def through_json(value: Any) -> Any:
 
 def prepared_again(first: Prepared) -> Prepared:
     """The training that the document of another asks for; they must be the same."""
-    written = through_json(document(first))
+    written = through_json(request_json(first))
     second = prepare(*ask_again(written))
     assert second.spec == first.spec
     assert second.plan == first.plan
@@ -43,7 +43,7 @@ def prepared_again(first: Prepared) -> Prepared:
         first.plan_of(repeat) for repeat in range(first.settings.repeats)
     ]
     assert differences(written["fingerprint"], through_json(resume_fingerprint(second))) == []
-    assert through_json(document(second)["settings"]) == written["settings"]
+    assert through_json(request_json(second)["settings"]) == written["settings"]
     assert changed_conditions(written["conditions"], conditions_of(second)) == []
     return second
 
@@ -219,7 +219,7 @@ def test_data_that_was_moved_is_read_from_its_new_place_in_the_same_way(table: P
     path = tmp_path / "first.csv"
     path.write_bytes(table.read_bytes())
     first = prepare(ep.MLP(4), ep.load_data(path, target="kind", drop=["x"]), Settings())
-    written, moved = document(first), path.rename(tmp_path / "moved.csv")
+    written, moved = request_json(first), path.rename(tmp_path / "moved.csv")
     with pytest.raises(
         ep.Refusal,
         match=r"where they were, .*first\.csv.* Say where they are now: ep\.resume\(\.\.\., data=PATH\)",
@@ -239,7 +239,7 @@ class Falls:
         return ()
 
     def step(self, state: Any, observation: Any) -> tuple[Any, jax.Array]:
-        return state, observation.columns["train.loss"] < self.to
+        return state, observation.metrics["train.loss"] < self.to
 
     def reason(self, state: Any) -> str:
         return "it fell"
@@ -247,7 +247,7 @@ class Falls:
     def describe(self) -> str:
         return "the loss falls"
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("train.loss",)
 
 
@@ -272,7 +272,7 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
 
     own = {"loss": loss, "optimizer": optax.sgd(0.1), "stop": Falls(0.5)}
     first = prepare(model(1.0), arrays, Settings(**own))
-    written = through_json(document(first))
+    written = through_json(request_json(first))
     sentence = (
         r"optimizer \(.*\), loss \(the function loss\), stop \(a Falls\), data \(arrays\), "
         r"model \(a FunctionModel\)"

@@ -35,7 +35,7 @@ def flat(outputs):
 def test_the_baseline_of_classes_is_their_frequency(outputs, class_weight):
     run = ep.fit(flat(outputs), (X, Y), class_weight=class_weight, **KW)
     for repeat, found in enumerate(run.baseline["validation.loss"]):
-        train, held = (Y[run.splits[repeat] == part] for part in (1, 2))
+        train, held = (Y[run.split_codes[repeat] == part] for part in (1, 2))
         weights = np.ones(2) if class_weight is None else len(train) / (2 * np.bincount(train))
         shares = np.bincount(train) * weights / (np.bincount(train) * weights).sum()
         wanted = np.average(-np.log(shares)[held], weights=weights[held])
@@ -46,7 +46,7 @@ def test_a_run_has_the_baseline_of_its_own_loss():
     """Of the squared error it is the share of the second class among the training samples."""
     run = ep.fit(ep.MLP(4), (X, Y), loss=lambda outputs, targets: (outputs[:, 0] - targets) ** 2, **KW)
     for repeat, found in enumerate(run.baseline["validation.loss"]):
-        train, held = (Y[run.splits[repeat] == part] for part in (1, 2))
+        train, held = (Y[run.split_codes[repeat] == part] for part in (1, 2))
         assert found == pytest.approx(((held - train.mean()) ** 2).mean(), rel=1e-3)
     assert "validation.accuracy" in run.baseline
 

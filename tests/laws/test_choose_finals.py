@@ -16,7 +16,7 @@ import pytest
 
 from epochal.choose.advice_builder import _others as others
 from epochal.choose.fairness import TrainingLength, score_trials
-from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
+from epochal.choose.final_estimate import Criteria, FinalEstimate, choose_final, fewest_failures, final_of
 from epochal.choose.final_step import Confirmed
 from epochal.choose.race import race
 from epochal.choose.search import Point
@@ -55,18 +55,18 @@ GOOD, BETTER, USELESS = [0.5, 0.6, 0.55, 0.5], [0.4, 0.5, 0.45, 0.4], [1.1, 0.9,
 
 def test_the_winner_is_advised_where_it_beats_the_baseline() -> None:
     winner, usual = final(BETTER), final(GOOD)
-    assert chosen(winner, usual, for_quality=True) is winner
-    assert chosen(winner, usual, for_quality=False) is winner
+    assert choose_final(winner, usual, for_quality=True) is winner
+    assert choose_final(winner, usual, for_quality=False) is winner
 
 
 def test_for_quality_nothing_worse_than_the_defaults_is_advised() -> None:
     winner, usual = final(GOOD), final(BETTER)
-    assert chosen(winner, usual, for_quality=True) is usual
-    assert chosen(winner, usual, for_quality=False) is winner, "another goal pays for its speed"
+    assert choose_final(winner, usual, for_quality=True) is usual
+    assert choose_final(winner, usual, for_quality=False) is winner, "another goal pays for its speed"
     up = Criteria("validation.accuracy", 0.25)
     high, low = final([0.9, 0.95, 0.92], 0.5, up), final([0.8, 0.85, 0.82], 0.5, up)
-    assert chosen(low, high, for_quality=True) is high
-    assert chosen(high, low, for_quality=True) is high
+    assert choose_final(low, high, for_quality=True) is high
+    assert choose_final(high, low, for_quality=True) is high
 
 
 def test_losses_of_very_different_size_are_not_called_alike_for_their_spread() -> None:
@@ -82,18 +82,18 @@ def test_losses_of_very_different_size_are_not_called_alike_for_their_spread() -
 
 
 def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
-    assert chosen(final(USELESS), final(USELESS), for_quality=True) is None
-    assert chosen(None, final(USELESS), for_quality=False) is None
+    assert choose_final(final(USELESS), final(USELESS), for_quality=True) is None
+    assert choose_final(None, final(USELESS), for_quality=False) is None
     usual = final(GOOD)
-    assert chosen(final(USELESS), usual, for_quality=False) is usual
-    assert chosen(None, usual, for_quality=False) is usual
+    assert choose_final(final(USELESS), usual, for_quality=False) is usual
+    assert choose_final(None, usual, for_quality=False) is usual
 
 
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
     assert broke.diverged == broke.failures == 1 and not broke.beats_baseline
     assert fewest_failures([broke]) is None
-    assert chosen(broke, None, for_quality=True) is None
+    assert choose_final(broke, None, for_quality=True) is None
 
 
 def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
@@ -101,7 +101,7 @@ def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
     assert (once.failures, never.failures) == (1, 0) and once.beats_baseline
     assert fewest_failures([once, never]) is never
     assert fewest_failures([once]) is once, "the least, where nothing is without"
-    assert chosen(once, never, for_quality=True) is never, "the defaults, which never failed"
+    assert choose_final(once, never, for_quality=True) is never, "the defaults, which never failed"
 
 
 def test_where_no_baseline_is_known_nothing_is_held_against_a_setting() -> None:
@@ -333,9 +333,9 @@ def test_a_setting_that_was_ahead_of_the_defaults_is_told() -> None:
     """It failed once, or is not shown to beat the baseline: the defaults are advised, and are not best."""
     usual, ahead = final([0.8] * 4), final([0.3, 0.3, 0.3, 1.2])
     advice: Any = None
-    assert chosen(ahead, usual, for_quality=True) is usual
-    assert Confirmed(usual, ahead, usual, advice, nothing=False).ahead is ahead
+    assert choose_final(ahead, usual, for_quality=True) is usual
+    assert Confirmed(usual, ahead, usual, advice, none_beats_baseline=False).ahead is ahead
     assert others(ahead).endswith("but failed on 1 of 4 fresh seeds.")
     worse = final([0.9] * 4)
-    assert Confirmed(usual, worse, usual, advice, nothing=False).ahead is None
+    assert Confirmed(usual, worse, usual, advice, none_beats_baseline=False).ahead is None
     assert others(None) == "No other setting that was tried does better there."

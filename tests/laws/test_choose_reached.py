@@ -12,8 +12,8 @@ from epochal.choose.time_to_target import (
     Reached,
     expected_running_time,
     first_reached,
-    relative_running_time,
     resampled_ci95,
+    running_time_ratio,
 )
 
 value = st.floats(-100, 100, allow_subnormal=False) | st.sampled_from([math.nan, math.inf, -math.inf])
@@ -159,13 +159,13 @@ def test_a_scale_changes_the_unit_only(repeats):
 
 def test_against_itself_a_setting_is_as_good_for_sure():
     one = [*done(100, 300, 250), *missed(400)]
-    found = relative_running_time(one, one, 2.0, 1.0)
+    found = running_time_ratio(one, one, 2.0, 1.0)
     assert found == (2.0, 2.0, 2.0)
 
 
 def test_where_half_of_the_repeats_missed_none_may_reach():
     one = [*done(100), *missed(400)]
-    found = relative_running_time(one, one)
+    found = running_time_ratio(one, one)
     assert found == (1.0, 0.0, math.inf)
 
 
@@ -173,8 +173,8 @@ def test_what_a_seed_does_to_both_cancels_out():
     random = np.random.default_rng(1)
     rows = np.exp(random.normal(0, 1, 10))
     a, b = done(*130 * rows * np.exp(random.normal(0, 0.01, 10))), done(*100 * rows)
-    _, low, high = relative_running_time(a, b)
-    _, shuffled_low, shuffled_high = relative_running_time(a, b[1:] + b[:1])
+    _, low, high = running_time_ratio(a, b)
+    _, shuffled_low, shuffled_high = running_time_ratio(a, b[1:] + b[:1])
     assert low < 1.3 < high < 1.35
     assert shuffled_low < 1 < 2 < shuffled_high
 
@@ -189,7 +189,7 @@ def test_what_a_seed_does_to_both_cancels_out():
 @settings(max_examples=100)
 def test_the_other_way_round_is_the_reciprocal_and_never_nan(pairs):
     a, b = ([pair[side] for pair in pairs] for side in (0, 1))
-    there, back = (relative_running_time(*two, resamples=200) for two in ((a, b), (b, a)))
+    there, back = (running_time_ratio(*two, resamples=200) for two in ((a, b), (b, a)))
     ratio, low, high = there
     assert low <= high
     if not any(one.reached for one in a + b):
@@ -202,9 +202,9 @@ def test_the_other_way_round_is_the_reciprocal_and_never_nan(pairs):
 
 
 def test_a_target_that_only_one_setting_reached():
-    worse = relative_running_time(missed(1000, 1000), done(100, 100))
+    worse = running_time_ratio(missed(1000, 1000), done(100, 100))
     assert worse == (math.inf, 20.0, math.inf)
-    better = relative_running_time(done(100, 100), missed(1000, 1000))
+    better = running_time_ratio(done(100, 100), missed(1000, 1000))
     assert better == (0.0, 0.0, 0.05)
 
 
@@ -218,7 +218,7 @@ def test_the_intervals_cover_as_often_as_they_say(repeats):
         a, b = (done(*rows * np.exp(random.normal(0, 0.1, repeats))) for _ in range(2))
         alone, ratio = (
             expected_running_time(done(*rows), resamples=200, seed=trial),
-            relative_running_time(a, b, resamples=200, seed=trial),
+            running_time_ratio(a, b, resamples=200, seed=trial),
         )
         covers[0] += alone.low <= mean <= alone.high
         covers[1] += ratio[1] <= 1 <= ratio[2]

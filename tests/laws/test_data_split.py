@@ -228,5 +228,5 @@ def test_copies_in_many_groups_leave_the_groups_as_they_are_and_are_said(groups)
     data = ep.load_data((inputs, inputs[:, 0] > 0), groups=asked)
     run = ep.fit(ep.MLP(4), data, epochs=1, batch_size=32)
     for part in (1, 2):
-        assert not set(asked[run.splits[0] == part]) & set(asked[run.splits[0] == 3 - part])
+        assert not set(asked[run.split_codes[0] == part]) & set(asked[run.split_codes[0] == 3 - part])
     assert any("have inputs that training samples have, too" in note for note in run.notes)

@@ -118,7 +118,7 @@ def test_weights_have_mean_one_over_the_training_samples():
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_the_running_loss_is_the_mean_over_all_samples_since_the_last_evaluation(weighted):
     prepared, taken, rows = steps(weighted)
-    at = prepared.spec.columns.index("train.running_loss")
+    at = prepared.spec.metric_names.index("train.running_loss")
     assert np.isnan(rows[0].values[0, at]), "before the first update there is none"
     for epoch, row in enumerate(rows[1:]):
         losses = [
@@ -134,7 +134,7 @@ def test_epoch_0_is_evaluated_and_every_epoch_after_it():
     assert [row.update for row in rows] == [0, 3, 6]
     part, before = prepared.part(0, "train"), taken[0][1]
     outputs, _ = prepared.model.apply(before, part.inputs, jax.random.key(0), False)
-    at = prepared.spec.columns.index("train.loss")
+    at = prepared.spec.metric_names.index("train.loss")
     assert float(rows[0].values[0, at]) == pytest.approx(float(LOSS(outputs, part.targets).mean()), rel=1e-5)
 
 
@@ -288,7 +288,7 @@ def test_a_repeat_is_the_run_that_its_seed_gives_alone():
         single = alone(20 + repeat)
         assert_close(run.fitted[repeat].last, single.fitted[0].last)
         assert_close(run.fitted[repeat].best, single.fitted[0].best)
-        np.testing.assert_array_equal(run.splits[repeat], single.splits[0])
+        np.testing.assert_array_equal(run.split_codes[repeat], single.split_codes[0])
         assert (outcome.stopped, outcome.updates) == (single.outcomes[0].stopped, single.outcomes[0].updates)
         for name, column in run.curves.of(repeat).columns.items():
             np.testing.assert_allclose(column, single.curves.columns[name], atol=1e-5)
@@ -303,7 +303,7 @@ def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
         own = [row for row in rows if row.running[repeat]]
         assert [row.update for row in own] == single.curves.update.tolist()
         found = np.stack([row.values[repeat] for row in own])
-        wanted = np.stack([single.curves.columns[name] for name in prepared.spec.columns], axis=1)
+        wanted = np.stack([single.curves.columns[name] for name in prepared.spec.metric_names], axis=1)
         np.testing.assert_allclose(found, wanted, atol=1e-5)
         ends.append(own[-1].update)
     assert len(set(ends)) > 1, f"the repeats should stop at different updates to show anything: {ends}"
@@ -341,11 +341,11 @@ def test_what_does_not_vary_is_that_of_the_first_seed():
         run()
     start = run("init")
     assert start.order_seeds == (3, 3)
-    np.testing.assert_array_equal(start.splits[0], start.splits[1])
+    np.testing.assert_array_equal(start.split_codes[0], start.split_codes[1])
     firsts = start.curves.values("train.loss")[1]
     assert firsts[0, 0] != firsts[1, 0], "another start"
     order = run("order")
-    np.testing.assert_array_equal(order.splits[0], order.splits[1])
+    np.testing.assert_array_equal(order.split_codes[0], order.split_codes[1])
     assert order.order_seeds == (3, 4)
     losses = order.curves.values("train.loss")[1]
     assert losses[0, 0] == losses[1, 0], "the same start"
@@ -392,7 +392,7 @@ def test_the_best_parameters_are_those_of_the_best_evaluation():
     for repeat, fitted in enumerate(run.fitted):
         curve = run.curves.of(repeat)
         column = curve.columns["validation.loss"]
-        best, rows = int(column.argmin()), run.splits[repeat] == 2
+        best, rows = int(column.argmin()), run.split_codes[repeat] == 2
         outputs, _ = run.model.apply(fitted.best, X[rows], jax.random.key(0), False)
         assert float(LOSS(outputs, Y[rows]).mean()) == pytest.approx(column[best], rel=1e-5)
         assert run.outcomes[repeat].best_update == curve.update[best] < curve.update[-1]

@@ -177,17 +177,17 @@ def test_samples_that_are_streamed_are_paced_alike(pace):
 
 def test_curves_of_a_stack_count_in_the_plan_s_epochs():
     prepared, _, rows = driven("both")
-    curves = curves_of(prepared.plan, prepared.spec.columns, range(1), rows)
+    curves = curves_of(prepared.plan, prepared.spec.metric_names, range(1), rows)
     assert curves.epoch.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_trainings_with_equal_plans_place_their_evaluations_once(monkeypatch):
     """A comparison has hundreds, whose rows took more time than some of the trainings did."""
     prepared, _, rows = driven("both")
-    first, asked = curves_of(prepared.plan, prepared.spec.columns, range(1), rows), []
+    first, asked = curves_of(prepared.plan, prepared.spec.metric_names, range(1), rows), []
     counted = ep.Plan.samples_after
     monkeypatch.setattr(ep.Plan, "samples_after", lambda *given: asked.append(given) or counted(*given))
-    again = curves_of(prepared.plan.with_(), prepared.spec.columns, range(1), rows)
+    again = curves_of(prepared.plan.with_(), prepared.spec.metric_names, range(1), rows)
     assert not asked and first.samples.tolist() == again.samples.tolist() and len(first) == len(rows)
 
 

@@ -45,14 +45,14 @@ class Learned(Rule):
 
     below: float
 
-    def columns(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         return ("train.loss",)
 
     def init(self) -> Any:
         return jnp.float32(0)
 
     def step(self, state: Any, observation: Observation) -> Any:
-        return observation.columns["train.loss"].astype(jnp.float32), observation.columns[
+        return observation.metrics["train.loss"].astype(jnp.float32), observation.metrics[
             "train.loss"
         ] < self.below
 

@@ -146,19 +146,19 @@ def test_the_score_is_what_pairs_are_predicted_by(ranker):
 
 def test_no_item_is_on_both_sides_of_the_split(ranker):
     run, pairs = ranker
-    part = run.splits[0]
+    part = run.split_codes[0]
     groups = [set(pairs.groups[part == number].tolist()) for number in (1, 2)]
     assert groups[0]
     assert groups[1]
     assert not groups[0] & groups[1]
     assert run.settings["split"] == "groups"
-    assert (run.splits[1] == part).all(), "repeats share it"
+    assert (run.split_codes[1] == part).all(), "repeats share it"
 
 
 def test_an_item_is_traced_to_all_updates_in_which_it_comes_first(ranker):
     run, pairs = ranker
-    row = int(pairs.row_numbers[np.flatnonzero(run.splits[0] == 1)[0]])
-    plan, train = run.plan_of(0), np.flatnonzero(run.splits[0] == 1)
+    row = int(pairs.row_numbers[np.flatnonzero(run.split_codes[0] == 1)[0]])
+    plan, train = run.plan_of(0), np.flatnonzero(run.split_codes[0] == 1)
     wanted = [
         (batch, slot)
         for batch in range(plan.batches_per_epoch)

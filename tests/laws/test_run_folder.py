@@ -114,7 +114,7 @@ def test_everything_else_comes_back_too(folders):
     assert loaded.outcomes == run.outcomes
     assert loaded.order_seeds == run.order_seeds
     assert loaded.verdict.to_dict() == json.loads(json.dumps(run.verdict.to_dict()))
-    assert_same_bits((loaded.rows, list(loaded.splits)), (run.rows, list(run.splits)))
+    assert_same_bits((loaded.rows, list(loaded.split_codes)), (run.rows, list(run.split_codes)))
     assert loaded.metrics.keys() == run.metrics.keys() == {"validation", "test"}
     for part, metrics in run.metrics.items():
         for name, summary in metrics.items():
@@ -148,7 +148,7 @@ def test_a_run_with_several_targets_comes_back(tmp_path):
     targets = np.stack([PRICE, -2 * PRICE], axis=1)
     run = ep.fit((start_two, line), (X, targets), batch_size=16, epochs=2, learning_rate=0.01, metrics=())
     mine, its = run.scores, ep.load(run.save(tmp_path / "run"), model=(start_two, line)).scores
-    assert mine["validation"].true.shape == (int((run.splits[0] == 2).sum()), 2)
+    assert mine["validation"].true.shape == (int((run.split_codes[0] == 2).sum()), 2)
     assert_same_bits(its["validation"].true, mine["validation"].true)
     assert_same_bits(its["validation"].predicted, mine["validation"].predicted)
 
@@ -180,7 +180,7 @@ def test_formed_and_seen_are_inverse_to_each_other_and_are_the_plan():
     run = classified()
     for repeat in range(2):
         plan = run.plan.with_(seed=run.order_seeds[repeat])
-        train = np.flatnonzero(run.splits[repeat] == 1)
+        train = np.flatnonzero(run.split_codes[repeat] == 1)
         for update in range(run.outcomes[repeat].updates):
             found = formed(run, update, repeat)
             assert (found.epoch, found.batch) == plan.locate(update)
@@ -200,9 +200,9 @@ def test_formed_and_seen_are_inverse_to_each_other_and_are_the_plan():
 
 def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
     run = classified()
-    held_out = int(run.rows[np.flatnonzero(run.splits[0] == 2)[0]])
-    tested = int(run.rows[np.flatnonzero(run.splits[0] == 3)[0]])
-    trained = int(run.rows[np.flatnonzero(run.splits[0] == 1)[0]])
+    held_out = int(run.rows[np.flatnonzero(run.split_codes[0] == 2)[0]])
+    tested = int(run.rows[np.flatnonzero(run.split_codes[0] == 3)[0]])
+    trained = int(run.rows[np.flatnonzero(run.split_codes[0] == 1)[0]])
     answer = seen(run, trained, 0)
     assert len(answer.uses) == 1 and answer.sizes == (8,)
     for arguments, sentence in (
@@ -225,7 +225,7 @@ def test_updates_that_were_not_made_formed_nothing():
     assert formed(run, 8).update == 8
     with pytest.raises(Refusal, match=r"update must be between 1 and 9 \(repeat 1 made that many\); got 10."):
         formed(run, 9)
-    train = np.flatnonzero(run.splits[0] == 1)
+    train = np.flatnonzero(run.split_codes[0] == 1)
     row = int(run.rows[train[0]])
     first = seen(run, row, 0)
     assert row in formed(run, first.uses[0].update).rows
@@ -241,7 +241,7 @@ def test_all_turns_of_a_row_are_those_of_the_updates_that_were_made(remainder):
     budget = ep.Budget(updates=9)
     run = ep.fit(ep.MLP(4), (X, PRICE), batch_size=7, epochs=3, remainder=remainder, stop=budget, metrics=())
     rows = [formed(run, update).rows for update in range(9)]
-    for row in run.rows[run.splits[0] == 1].tolist():
+    for row in run.rows[run.split_codes[0] == 1].tolist():
         wanted = [(update, row) for update in range(9) for other in rows[update] if other == row]
         found = seen_throughout(run, row)
         assert [(turn.update, row) for one in found for turn in one.uses] == wanted
@@ -288,7 +288,7 @@ def test_a_prediction_of_numbers_is_in_the_units_of_the_target():
     assert np.isnan(prediction.spread).all(), "one repeat has no spread"
     assert abs(prediction.labels.mean() - PRICE.mean()) < 50
     params, scaling = run.fitted[0].best.params, run.fitted[0].scaling
-    train = run.splits[0] == 1
+    train = run.split_codes[0] == 1
     center, sd = X[train].mean(axis=0), X[train].std(axis=0)
     np.testing.assert_allclose(scaling.center, center, atol=1e-5)
     standardized = ((X - center) / sd) @ np.asarray(params["slope"])[:, 0] + float(params["level"])
@@ -298,7 +298,7 @@ def test_a_prediction_of_numbers_is_in_the_units_of_the_target():
 
 def test_rmse_and_mae_are_in_the_units_of_the_target_along_the_curve_and_at_the_end():
     run = regressed()
-    held = run.splits[0] == 2
+    held = run.split_codes[0] == 2
     error = run.predict(X[held]).labels - PRICE[held]
     wanted = {
         "rmse": np.sqrt((error**2).mean()),
@@ -311,7 +311,7 @@ def test_rmse_and_mae_are_in_the_units_of_the_target_along_the_curve_and_at_the_
         assert run.curves.columns[f"validation.{name}"][best] == pytest.approx(figure, rel=1e-3)
     np.testing.assert_allclose(np.ravel(run.scores["validation"].true), PRICE[held], rtol=1e-5)
     loss = run.curves.columns["validation.loss"][best]
-    assert loss == pytest.approx((wanted["rmse"] / PRICE[run.splits[0] == 1].std()) ** 2, rel=1e-3), (
+    assert loss == pytest.approx((wanted["rmse"] / PRICE[run.split_codes[0] == 1].std()) ** 2, rel=1e-3), (
         "the loss stays in units of the standardized target"
     )
 
@@ -321,7 +321,7 @@ def test_scores_are_recomputed_from_predictions():
     labels = np.array(["no", "yes"])
     for part, number in (("validation", 2), ("test", 3)):
         confusion = np.zeros((2, 2, 2), int)
-        for repeat, split in enumerate(run.splits):
+        for repeat, split in enumerate(run.split_codes):
             rows = np.flatnonzero(split == number)
             prediction = run.predict(TABLE.drop_columns(["bought"]).take(rows)).per_repeat[repeat]
             chosen, true = prediction.argmax(axis=1), (LABEL[rows] == "yes").astype(int)

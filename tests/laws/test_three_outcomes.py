@@ -15,9 +15,9 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.statistics import fit_slope
 from epochal.errors import Refusal
-from epochal.runs.run_warnings import concerns_of
+from epochal.runs.run_warnings import warnings_of
 
-evidence, limits = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "limits"))
+trend_tests, limits = (importlib.import_module(f"epochal.curves.{n}") for n in ("trend_tests", "limits"))
 
 
 def judged(known: Known, **more: object) -> Verdict:
@@ -66,9 +66,9 @@ def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
     ]
     assert len(ends) > 150 and not any(judged(known).reassures for known in ends)
     monkeypatch.setattr(limits, "ABOVE_LEAST", np.inf)
-    monkeypatch.setattr(evidence, "PROBABLE", 0.9)
+    monkeypatch.setattr(trend_tests, "PROBABLE", 0.9)
     monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_own_best", 1.0)
-    monkeypatch.setattr(evidence.Difference, "ruled_out", True)
+    monkeypatch.setattr(trend_tests.Difference, "ruled_out", True)
     monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_best", 1.0)
     assert sum(judged(known).reassures for known in ends) >= stats.binom.ppf(0.01, len(ends), 0.1)
 
@@ -97,7 +97,7 @@ def test_a_rise_in_some_repeats_is_probable_and_says_how_many_would_tell() -> No
     assert sure.kind == "overfitting"
     flat = judge(rising((1.0,) * 5), **KNOWN)  # type: ignore[arg-type]
     assert flat.kind == "good fit" and "5 repeats leave room for a rise of up to" in flat.sentence
-    assert flat.figures["rise_at_most"] > 0 and "Nothing needs to change" not in flat.remedy
+    assert flat.statistics["rise_at_most"] > 0 and "Nothing needs to change" not in flat.remedy
 
 
 def test_a_rise_is_judged_against_what_was_learned() -> None:
@@ -245,33 +245,33 @@ def test_the_largest_rise_that_is_not_ruled_out_holds_the_true_one(repeats: int,
         }
         repeat, at = np.repeat(np.arange(repeats), t.size), np.tile(np.arange(t.size), repeats)
         curves = Curves(repeat, at, at * 10, at * 100, at * 0.1, columns)
-        most.append(judge(curves, **known).figures["rise_at_most"])  # type: ignore[arg-type]
+        most.append(judge(curves, **known).statistics["rise_at_most"])  # type: ignore[arg-type]
     assert sum(one >= size for one in most) >= stats.binom.ppf(0.01, trials, 0.95)
     assert np.median(most) < size + 0.2 * 0.3
 
 
-def test_concerns_come_first_and_nothing_is_good_beside_them() -> None:
+def test_warnings_come_first_and_nothing_is_good_beside_them() -> None:
     curves = rising((1.0,) * 5)
-    verdict = judge(curves, **KNOWN, concerns=("A concern.",))  # type: ignore[arg-type]
-    assert str(verdict).startswith("A concern. ") and verdict.kind == "leveled off" and not verdict.reassures
-    assert replace(verdict, concerns=()).text == verdict.sentence
+    verdict = judge(curves, **KNOWN, warnings=("A warning.",))  # type: ignore[arg-type]
+    assert str(verdict).startswith("A warning. ") and verdict.kind == "leveled off" and not verdict.reassures
+    assert replace(verdict, warnings=()).text == verdict.sentence
 
 
-def test_what_concerns() -> None:
+def test_what_is_warned_of() -> None:
     leak = "column 3 (code) determines the target: each of its 2 values goes with one class."
     counts = {"validation": np.array([[[9, 0], [3, 0]]])}
-    found = concerns_of((leak, "another note"), {}, counts, ("no", "yes"), False)
+    found = warnings_of((leak, "another note"), {}, counts, ("no", "yes"), False)
     assert [one[:10] for one in found] == ["Leakage su", '"yes" is n']
-    assert concerns_of((), {}, {"validation": np.array([[[9, 0], [2, 1]]])}, ("no", "yes"), False) == ()
+    assert warnings_of((), {}, {"validation": np.array([[[9, 0], [2, 1]]])}, ("no", "yes"), False) == ()
 
 
 def test_one_repeat_that_predicts_a_class_does_not_silence_the_others() -> None:
     silent, once = [[9, 0], [3, 0]], [[9, 0], [2, 1]]
     names = ("no", "yes")
-    (most,) = concerns_of((), {}, {"validation": np.array([silent] * 9 + [once])}, names, False)
+    (most,) = warnings_of((), {}, {"validation": np.array([silent] * 9 + [once])}, names, False)
     assert most.startswith('"yes" is never predicted in 9 of 10 repeats') and "`class_weight=" in most
-    assert concerns_of((), {}, {"validation": np.array([silent] * 4 + [once] * 6)}, names, False) == ()
-    (weighted,) = concerns_of((), {}, {"validation": np.array([silent] * 10)}, names, True)
+    assert warnings_of((), {}, {"validation": np.array([silent] * 4 + [once] * 6)}, names, False) == ()
+    (weighted,) = warnings_of((), {}, {"validation": np.array([silent] * 10)}, names, True)
     assert "in 10" not in weighted and "class_weight" not in weighted
 
 
@@ -282,7 +282,7 @@ def test_a_class_that_is_never_predicted_is_said_first() -> None:
     counts = run.scores["validation"].confusion
     assert counts is not None
     assert counts.sum(axis=(0, 1))[1] == 0
-    assert '"1" is never predicted' in run.verdict.concerns[0]
+    assert '"1" is never predicted' in run.verdict.warnings[0]
     assert str(run).splitlines()[1].startswith('"1" is never predicted')
 
 

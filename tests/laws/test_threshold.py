@@ -11,7 +11,7 @@ import epochal as ep
 from epochal.errors import Refusal
 from epochal.runs import load, load_record
 from epochal.runs.per_class import confusion
-from epochal.runs.threshold import best_threshold, decide
+from epochal.runs.threshold import apply_threshold, best_threshold
 
 
 def worth(rule, true, taken):
@@ -60,7 +60,7 @@ def test_test_samples_have_no_say_and_each_repeat_uses_its_own(binary_run):
         threshold.per_repeat.per_repeat, held_out.probabilities[..., 0], held_out.labels, strict=True
     ):
         assert value == best_threshold("f1", shares, labels == 1)
-    again, done = decide("f1", {"validation": held_out}, "1")
+    again, done = apply_threshold("f1", {"validation": held_out}, "1")
     assert again == threshold, "without the test samples, the same"
     test = scores["test"]
     counts = [
@@ -99,7 +99,7 @@ def test_predictions_exceed_the_mean_of_the_thresholds_on_average(binary_run, tm
 
 
 def test_one_half_given_as_a_number_changes_nothing(binary_run):
-    threshold, done = decide(0.5, binary_run.scores, "1")
+    threshold, done = apply_threshold(0.5, binary_run.scores, "1")
     assert (threshold.rule, threshold.value) == ("given", 0.5)
     for scores in done.values():
         assert (scores.confusion_at_threshold == scores.confusion).all()

@@ -139,7 +139,7 @@ def test_rises_of_very_different_size_in_every_repeat_are_over_learning() -> Non
     training = np.tile(0.65 * np.exp(-epochs / 12), (5, 1))
     verdict = judged(made(training, np.array(rows)))
     assert verdict.kind == "overfitting"
-    assert verdict.figures["rise_by_a_factor_of_at_least"] > 1
+    assert verdict.statistics["rise_by_a_factor_of_at_least"] > 1
 
 
 def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:
@@ -208,7 +208,7 @@ def test_repeats_that_stopped_early() -> None:
         {name: column[keep] for name, column in curves.columns.items()},
     )  # fmt: skip
     verdict = judged(cut)
-    assert verdict.kind in ("overfitting", "good fit") and verdict.figures["epochs"] == 115
+    assert verdict.kind in ("overfitting", "good fit") and verdict.statistics["epochs"] == 115
 
 
 def test_a_metric_may_be_monitored() -> None:
@@ -222,8 +222,8 @@ def test_a_metric_may_be_monitored() -> None:
 def test_a_verdict_travels(kind: str) -> None:
     verdict = judged(case(kind, 5))
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
-    assert set(again) == {"kind", "sentence", "rule", "figures", "remedy", "concerns"}
-    assert all(again[name] for name in ("sentence", "rule", "figures"))
+    assert set(again) == {"kind", "sentence", "rule", "statistics", "remedy", "warnings"}
+    assert all(again[name] for name in ("sentence", "rule", "statistics"))
     assert verdict.kind in KINDS and str(verdict) == render_message(verdict.sentence)
     assert verdict.sentence.endswith(".") and verdict.remedy.endswith(
         (".", "") if kind == "good fit" else "."
@@ -232,10 +232,10 @@ def test_a_verdict_travels(kind: str) -> None:
 
 def test_over_learning_names_options_and_keeps_the_best() -> None:
     verdict = judged(case("overfitting", 10))
-    first, last = verdict.figures["best_epoch_range"]
-    assert first <= verdict.figures["best_epoch"] <= last
+    first, last = verdict.statistics["best_epoch_range"]
+    assert first <= verdict.statistics["best_epoch"] <= last
     assert f"`epochs={last}`" in verdict.remedy and "`stop=ep.Patience(" in verdict.remedy
-    assert "from the best epoch" in verdict.sentence and 35 <= verdict.figures["lowest_epoch"] <= 85
+    assert "from the best epoch" in verdict.sentence and 35 <= verdict.statistics["lowest_epoch"] <= 85
 
 
 def test_nothing_is_claimed_beyond_the_horizon() -> None:

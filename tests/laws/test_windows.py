@@ -173,7 +173,7 @@ def test_a_split_in_the_order_of_time_is_the_same_in_all_repeats_of_any_table():
         test=5,
     )
     assert run.settings["vary"] == ["init", "order"]
-    for parts in run.splits:
+    for parts in run.split_codes:
         assert parts.tolist() == [1] * 29 + [0] * 3 + [2] * 10 + [0] * 3 + [3] * 5
     assert any("the same in all repeats" in note for note in run.data["notes"])
 

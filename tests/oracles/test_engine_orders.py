@@ -62,7 +62,7 @@ def trained(name):
 
 def by_hand(run, repeat):
     """Weights are those of no sample: a weighted order draws by them instead."""
-    rows = np.flatnonzero(run.splits[repeat] == 1)
+    rows = np.flatnonzero(run.split_codes[repeat] == 1)
     plan = run.plan_of(repeat)
     slope, level = np.zeros(3), 0.0
     for update in range(plan.updates):
@@ -76,7 +76,7 @@ def by_hand(run, repeat):
 @pytest.mark.parametrize("name", ORDERS)
 def test_every_repeat_is_trained_on_the_batches_of_its_plan(name, tmp_path):
     run = trained(name)
-    assert len(np.unique(run.splits, axis=0)) == 2, "the repeats have splits of their own"
+    assert len(np.unique(run.split_codes, axis=0)) == 2, "the repeats have splits of their own"
     loaded = load_record(run.save(tmp_path / "run"))
     for repeat in range(2):
         slope, level = by_hand(run, repeat)

@@ -22,7 +22,7 @@ def data(kind):
 def test_the_ensemble_of_a_run_is_what_predict_gives_on_the_test_rows(kind, tmp_path):
     inputs, targets = data(kind)
     run = ep.fit(ep.MLP(4), (inputs, targets), epochs=4, repeats=3, batch_size=16, test=0.3)
-    parts = np.stack(run.splits)
+    parts = np.stack(run.split_codes)
     assert (parts == 3).any(axis=0).sum() == (parts == 3).all(axis=0).sum() == 27, "shared test rows"
     assert len({part.tobytes() for part in parts}) == 3, "the other rows vary"
     rows = np.flatnonzero(parts[0] == 3)

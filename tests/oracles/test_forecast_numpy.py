@@ -45,7 +45,7 @@ def test_windows_are_those_of_numpy(sold):
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_the_naive_forecasts_are_the_shifts_of_pandas(run, sold, part):
     series = pd.Series(sold)
-    begin = np.flatnonzero(run.splits[0] == {"validation": 2, "test": 3}[part])
+    begin = np.flatnonzero(run.split_codes[0] == {"validation": 2, "test": 3}[part])
     first = begin + LAGS
     found = run.forecasts[part]
     assert [naive.name for naive in found.naive] == ["the last value", "the value 4 rows before"]
@@ -60,7 +60,7 @@ def test_the_naive_forecasts_are_the_shifts_of_pandas(run, sold, part):
 
 def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run, sold):
     scores, found = run.scores["test"], run.forecasts["test"]
-    begin = np.flatnonzero(run.splits[0] == 3)
+    begin = np.flatnonzero(run.split_codes[0] == 3)
     true = sold[(begin + LAGS)[:, None] + np.arange(HORIZON)]
     predicted = scores.predicted.reshape(2, len(begin), HORIZON)
     np.testing.assert_allclose(scores.true.reshape(2, len(begin), HORIZON), [true, true], rtol=1e-6)
@@ -104,7 +104,7 @@ def test_forecasts_outlive_the_run_folder(run, tmp_path):
 def test_predictions_are_those_of_the_scores_and_one_beyond_the_end(run, sold):
     frame = pd.DataFrame({"when": pd.date_range("2020-03-31", periods=90, freq="QE"), "sold": sold})
     found = run.predict(frame)
-    begin = np.flatnonzero(run.splits[0] == 3)
+    begin = np.flatnonzero(run.split_codes[0] == 3)
     wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)
     np.testing.assert_allclose(found.per_repeat[:, begin], wanted, rtol=1e-5)
     table = found.to_arrow()
@@ -119,7 +119,7 @@ def test_the_picture_has_the_forecasts_where_their_targets_are(run, sold, tmp_pa
     assert (tmp_path / "forecast.png").stat().st_size > 5000
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     drawn = lines["test forecast, mean ± sd of repeats"]
-    begin = np.flatnonzero(run.splits[0] == 3)
+    begin = np.flatnonzero(run.split_codes[0] == 3)
     wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)[:, :, 1].mean(axis=0)
     np.testing.assert_allclose(drawn.get_ydata(), wanted)
     dates = pd.date_range("2020-03-31", periods=90, freq="QE").to_numpy().astype("datetime64[s]")
@@ -135,7 +135,7 @@ def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
     (series,) = figures["series"]
     np.testing.assert_allclose(series["truth"], sold, rtol=1e-5)
     test = next(part for part in series["parts"] if part["name"] == "test")
-    begin = np.flatnonzero(run.splits[0] == 3)
+    begin = np.flatnonzero(run.split_codes[0] == 3)
     wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)
     for step, drawn in enumerate(test["steps"]):
         assert drawn["at"] == (begin + LAGS + step).tolist()
@@ -204,9 +204,9 @@ def test_one_window_that_makes_the_naive_error_shows_no_gain():
     found = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses), [np.arange(60)] * 5)
     assert found.rmse.ci95[1] < found.naive[0].rmse.mean  # a weaker rule: the naive error is taken as known
     assert found.unbeaten == ("the last value",)
-    assert found.concern("test") == "The forecast does not surely beat the last value on the test windows."
+    assert found.warning("test") == "The forecast does not surely beat the last value on the test windows."
     far = score_forecasts(np.stack([true] * 5), predicted, Shifted(guesses + 20), [np.arange(60)] * 5)
-    assert far.unbeaten == () and far.concern("test") == ""
+    assert far.unbeaten == () and far.warning("test") == ""
 
 
 def test_forecasts_without_error_are_never_beaten():

@@ -103,7 +103,7 @@ def test_regression_metrics_are_in_the_units_of_the_target():
         standardize=True,
         **SMALL,
     )
-    rows = run.splits[0] == 2
+    rows = run.split_codes[0] == 2
     predicted = run.predict(X[rows], parameters="last").values[:, 0]
     wanted = oracle.mean_absolute_percentage_error(NUMBERS[rows], predicted)
     last = {name: column[-1] for name, column in run.curves.columns.items()}

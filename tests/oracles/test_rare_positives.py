@@ -29,7 +29,7 @@ def test_each_way_is_trained_on_the_same_splits_and_shifts_probabilities_as_it_m
     ways = {name: EXAMPLE["WAYS"][name] for name in ("plain", "balanced order")}
     runs = EXAMPLE["train"](EXAMPLE["table"](rows=2000, share=0.05), ways, repeats=2, epochs=4)
     plain, balanced = runs.values()
-    assert all((mine == its).all() for mine, its in zip(plain.splits, balanced.splits, strict=True))
+    assert all((mine == its).all() for mine, its in zip(plain.split_codes, balanced.split_codes, strict=True))
     found = {name: EXAMPLE["figures"](run) for name, run in runs.items()}
     assert found["plain"]["mean probability"] == pytest.approx(0.05, abs=0.03)
     mine, its = found["plain"], found["balanced order"]

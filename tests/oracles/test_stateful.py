@@ -49,7 +49,7 @@ def outputs(params, carry, inputs):
 
 def test_parameters_are_those_of_a_loop_that_hands_the_state_on(run, data):
     fitted = run.fitted[0]
-    train = np.flatnonzero(run.splits[0] == 1)
+    train = np.flatnonzero(run.split_codes[0] == 1)
     inputs = fitted.scaling.apply(data.inputs[train])
     targets = fitted.target_scaling.apply(data.targets[train])
     model = run.model

@@ -1,1 +1,1 @@
-"""Comparison of settings, and advice on batch size, learning rate and epochs."""
+"""`compare` and `advise`: comparison of settings, and advice on batch size, learning rate and epochs."""

@@ -57,9 +57,9 @@ class Tried:
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
     updates_to_target          updates until the target was reached.
-    cost                      expected cost in the unit of the goal (seconds, samples or updates; for
-                               "quality" the mean metric, which for a setting on fewer repeats
-                               is that of the advised one and their paired difference), with a 95 % interval.
+    cost                       (middle, low, high): expected cost in the unit of the goal (seconds, samples,
+                               updates) with a 95 % interval; for "quality" the mean metric, or, on fewer
+                               repeats: mean of the advised one on all + mean paired difference to it.
     ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
     tied                       whether it differs from the advised one only by chance, with as many repeats.
@@ -248,9 +248,8 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(
-            filter(None, (self.answer, self.indistinguishable, *map(render_message, self.notes)))
-        )
+        lines = (self.answer, self.indistinguishable, *map(render_message, self.notes))
+        return "\n".join(filter(None, lines))
 
     def __str__(self) -> str:
         return self.summary()

@@ -15,7 +15,7 @@ from epochal.choose.quality_search import EQUIVALENCE
 from epochal.choose.search import Point, rate_at
 from epochal.choose.sentences import join_names
 from epochal.choose.target_values import TOLERANCE
-from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, relative_running_time
+from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, running_time_ratio
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
@@ -33,7 +33,7 @@ of an update costs as much as B_c samples do.
 """
 
 
-def conclude(adviser: Adviser) -> Advice:
+def build_advice(adviser: Adviser) -> Advice:
     """The advice."""
     runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
     advice, final = confirmed.epoch_advice, confirmed.final
@@ -49,7 +49,7 @@ def conclude(adviser: Adviser) -> Advice:
     note = f"still improving at epoch {advice.epochs:,}, the most that was tried" if late else ""
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
-        recommended=not adviser.confirmed.nothing,
+        recommended=not adviser.confirmed.none_beats_baseline,
         indistinguishable=_indistinguishable(adviser, tried, tied),
         goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
@@ -93,7 +93,7 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
     spent = expected_running_time(reached, scale)
-    ratio = relative_running_time(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    ratio = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
     cost = (spent.expected, spent.low, spent.high)
     return Tried(
@@ -161,7 +161,7 @@ def _defaults(adviser: Adviser) -> Defaults:
 
 def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
     sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
-    if len(sizes) < 2 or adviser.confirmed.nothing:
+    if len(sizes) < 2 or adviser.confirmed.none_beats_baseline:
         return ""
     # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
@@ -215,7 +215,7 @@ def _decided_by(adviser: Adviser) -> str:
 
 
 def _notes(adviser: Adviser) -> tuple[str, ...]:
-    edge, notes = adviser.pilot.edge, [*adviser.notes, *remarks(adviser.confirmed)]
+    edge, notes = adviser.pilot.edge, [*adviser.notes, *final_notes(adviser.confirmed)]
     if edge:
         notes.append(f"{edge[0].upper()}{edge[1:]}.")
     improving = adviser.confirmed.epoch_advice.improving
@@ -224,7 +224,7 @@ def _notes(adviser: Adviser) -> tuple[str, ...]:
             f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
             "tried: more epochs may be better."
         )
-    elif adviser.goal == "quality" and not adviser.confirmed.nothing:
+    elif adviser.goal == "quality" and not adviser.confirmed.none_beats_baseline:
         notes.append(
             "The repeats went on until they no longer improved. The verdict on one training sees one curve "
             "only, and may still suggest more epochs."
@@ -266,7 +266,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     final = found.final
     column, quality = found.shown(final)
     seeds = _seeds(len(final.values))
-    if found.nothing:
+    if found.none_beats_baseline:
         if final.diverged:
             return (
                 "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
@@ -274,7 +274,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline "
+            f"nearest has {label_of(column)} {_quality_text(quality)} on {seeds}; the baseline "
             f"({constant_of(column)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
@@ -282,7 +282,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     if math.isinf(found.epoch_advice.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
-    figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
+    result = f"{label_of(column)} {_quality_text(quality)} on {seeds}"
     first = "" if final.baseline_known else (
         f"What the baseline (always predicting the same) reaches in {label_of(final.criteria.column)} is "
         "not known, so nothing shows that anything is learned."
@@ -290,18 +290,18 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     failed = f"But {_failures(final)}." if final.failures else ""
     if final is found.defaults:
         last = (
-            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. {_others(found.ahead)}"
+            f"Keep the defaults (batch size {size}{at}) and take {epochs}: {result}. {_others(found.ahead)}"
         )
     else:
         take = f"{_LEAST[goal]}, take" if goal in _LEAST else "Take"
-        last = f"{take} batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
-    concern = beats = ""
+        last = f"{take} batch size {size}{at} and {epochs}: {result}; {_of_defaults(found)}."
+    warning = beats = ""
     if found.forecasts is not None:
-        concern = found.forecasts.concern("validation")
+        warning = found.forecasts.warning("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
         beats = f"It beats {best.name} (RMSE {best.rmse.format_value(best.rmse.mean)} on the same windows)."
-    return " ".join(filter(None, (concern, first, last, failed, beats)))
+    return " ".join(filter(None, (warning, first, last, failed, beats)))
 
 
 def _others(ahead: FinalEstimate | None) -> str:
@@ -326,7 +326,7 @@ def _failures(final: FinalEstimate) -> str:
     return f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline"
 
 
-def _figure(quality: Summary) -> str:
+def _quality_text(quality: Summary) -> str:
     if quality.ci95 is None:
         return quality.format_value(quality.mean)
     low, high = map(quality.format_value, quality.ci95)
@@ -337,10 +337,10 @@ def _seeds(count: int) -> str:
     return counted(count, "fresh seed")
 
 
-def remarks(found: Confirmed) -> list[str]:
+def final_notes(found: Confirmed) -> list[str]:
     """What to know about what the final seeds said, one sentence each."""
     notes, final = [], found.final
-    if found.nothing:
+    if found.none_beats_baseline:
         notes.append(
             "Check that the target is the right column, that some input can be known to say something about "
             "it, and whether more rows can be had."
@@ -350,10 +350,10 @@ def remarks(found: Confirmed) -> list[str]:
             f"{_failures(final)}: what the inputs say about the target is little, or the training is not "
             "reliable. More validation samples would tell."
         )
-    if final.criteria.samples and not found.nothing:
+    if final.criteria.samples and not found.none_beats_baseline:
         notes.append(
             f"All repeats validate on the same {final.criteria.samples:,} samples, which chose the setting, "
-            "too: its figure is slightly optimistic for new rows."
+            "too: its mean is slightly optimistic for new rows."
         )
     for one in found.left_out:
         rate = "" if one.point.exponent is None else f", learning rate {rate_at(one.point.exponent):g}"

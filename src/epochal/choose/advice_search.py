@@ -27,13 +27,7 @@ from epochal.choose.noise_measurement import NoiseOverTraining, check_separable
 from epochal.choose.progress import ProgressSteps
 from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
 from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
-from epochal.choose.target_values import (
-    baselines,
-    cost_of,
-    refuse_easy_target,
-    target_tolerance,
-    target_values,
-)
+from epochal.choose.target_values import baselines, cost_of, refuse_easy_target, target_values, tolerance_of
 from epochal.choose.timing import Timer, left_out
 from epochal.choose.trial import Candidate, Job, Trial
 from epochal.choose.trial_runner import TrialRunner, notes_of
@@ -201,7 +195,7 @@ class Adviser:
             )
         constant = baselines(self.runner, repeats)
         if self.tolerance is None:
-            self.tolerance = target_tolerance(values, np.array(list(constant.values())))
+            self.tolerance = tolerance_of(values, np.array(list(constant.values())))
         best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
         return target_values(best, constant, self.tolerance, higher_is_better=up)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.choose.advice import GOALS, Advice
-from epochal.choose.advice_builder import conclude
+from epochal.choose.advice_builder import build_advice
 from epochal.choose.advice_search import Adviser
 from epochal.choose.final_step import FEWEST_FINAL_SEEDS
 from epochal.choose.progress import OnStep, ProgressSteps
@@ -97,9 +97,8 @@ def advise(
     y = y_or_target(y, target)
     check_target_value(target_value)
     given: dict[str, Any] = dict(options)
-    repeats, size, epochs = (
-        given.pop(name, ADVISE_DEFAULTS[name]) for name in ("repeats", "batch_size", "epochs")
-    )
+    asked = ("repeats", "batch_size", "epochs")
+    repeats, size, epochs = (given.pop(name, ADVISE_DEFAULTS[name]) for name in asked)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"`repeats` must be at least 3, to tell chance from difference; got {repeats!r}.")
     if isinstance(size, list | tuple | Mapping | BatchSchedule):
@@ -130,7 +129,7 @@ def advise(
         candidate = Candidate("", model, {})
         adviser = Adviser(runner, candidate, goal, target_value, size, repeats, final_seeds, epochs, steps)
         adviser.advise()
-        found = replace(conclude(adviser), asked={**named_columns(y, sample_weight), **given})
+        found = replace(build_advice(adviser), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             write_study(folder, found.to_dict())
         return found

@@ -216,7 +216,7 @@ class _Race(ComparisonState):
     margin: float | None
 
     def request(self) -> dict[str, Any]:
-        """All that decides the figures, as JSON holds it."""
+        """All that decides the results, as JSON holds it."""
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,
@@ -262,9 +262,8 @@ class _Race(ComparisonState):
             family, size = self._timed_as(entry)
             self.update_seconds[entry.name] = float(self.timing[family].seconds(size))
         self.lengths = fairness.lengths(self.equal, amount, self.plans, self.update_seconds)
-        self.budget = fairness.budget_in_words(
-            self.equal, amount, [plan.epochs for plan in self.plans.values()]
-        )
+        epochs = [plan.epochs for plan in self.plans.values()]
+        self.budget = fairness.budget_in_words(self.equal, amount, epochs)
 
     def _timed_as(self, entry: Entry) -> tuple[str, int]:
         """Model and optimizer where they vary, and batch size: what an update takes follows from these."""

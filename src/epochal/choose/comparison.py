@@ -73,7 +73,7 @@ class Row:
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     diverged        repeats whose loss was not finite.
-    difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
+    difference      the best one (for a dropped setting, the leader that it lost to) against this one;
                     None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
@@ -128,8 +128,7 @@ class Comparison:
                 same, or without a significant difference.
     margin      the smallest difference of the monitored metric that matters.
     baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
-    target_value   the value of the monitored metric that counts as reached, or None; `target_words` tells how
-                it was set.
+    target_value   of the monitored metric, which counts as reached, or None; `target_words`: how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical_batch_size_ci95  95 % interval, (low, high); None without a fit.
     regimes     the three regimes side by side.
@@ -137,7 +136,7 @@ class Comparison:
     timing      update times of each model and optimizer against the batch size, by name ("" if only one).
     notes       what should be known, one sentence each: drops, edges, sizes that do not fit.
     usage       trainings, updates and seconds that it took.
-    data        the data in figures; `settings` what all settings have in common; `conditions` versions,
+    data        the data in numbers; `settings` what all settings have in common; `conditions` versions,
                 device, seeds, date.
     interrupted whether it was ended before its end.
     folder      where its trials lie, or None.
@@ -175,15 +174,15 @@ class Comparison:
 
         `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
         """
-        return dict(self.chosen.options)
+        return dict(self.recommended_row.options)
 
     @property
     def model(self) -> Any:
         """The model of the recommended setting, as `fit` takes it."""
-        return self.chosen.model
+        return self.recommended_row.model
 
     @property
-    def chosen(self) -> Row:
+    def recommended_row(self) -> Row:
         """The row of the recommended setting; refused where none could be trained."""
         if self.recommended is None:
             raise Refusal("nothing is recommended: the loss was not finite in any training.")
@@ -258,7 +257,7 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
         "mean": row.quality.mean,
         "sd": row.quality.sd,
         **dict(zip(("low", "high"), row.quality.ci95 or (None, None), strict=True)),
-        **{name: figure.mean for name, figure in row.metrics.items()},
+        **{name: summary.mean for name, summary in row.metrics.items()},
         "best_epoch": row.best_epoch.mean,
         **{
             name: getattr(row, name) for name in ("epochs", "updates", "samples", "update_seconds", "seconds")

@@ -36,7 +36,7 @@ class Criteria:
     samples: int = 0
     blocks: int = 0  # how many of the blocks hold any of these
     baseline_influences: Floats | None = None  # what each block of these adds to the baseline
-    # how many of these have each class; those predicted as it, which are not known, as many
+    # how many of these have each class, twice: the second are those predicted as it, taken to be as many
     counts: tuple[Ints, ...] = ()
     one_class: bool = False  # whether the validation samples of a repeat are all of one class: then nothing
     # that is measured on them shows that anything was learned
@@ -253,7 +253,7 @@ def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
     return min(whole, key=lambda one: one.failures, default=None)
 
 
-def chosen(
+def choose_final(
     winner: FinalEstimate | None, defaults: FinalEstimate | None, *, for_quality: bool
 ) -> FinalEstimate | None:
     """What is advised: the winner, the defaults, or nothing.

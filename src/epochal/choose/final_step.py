@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose.final_estimate import Criteria, FinalEstimate, chosen, fewest_failures, final_of
+from epochal.choose.final_estimate import Criteria, FinalEstimate, choose_final, fewest_failures, final_of
 from epochal.choose.search import Point, Search
 from epochal.choose.target_values import baselines, best_epoch, negligible_change
 from epochal.choose.trial import Job, Trial
@@ -74,7 +74,7 @@ class Confirmed:
     winner: FinalEstimate | None  # what the search would have advised; None if it broke whatever was tried
     defaults: FinalEstimate  # the defaults on the same seeds
     epoch_advice: EpochAdvice  # of `final`
-    nothing: bool  # whether nothing beats the baseline
+    none_beats_baseline: bool  # neither the winner nor the defaults
     # settings that broke or ended worse than the baseline on some of these seeds
     left_out: tuple[FinalEstimate, ...] = ()
     # a metric in the target's units that is shown in place of the loss; None where the monitored metric is
@@ -166,7 +166,7 @@ def confirm(
     defaults = of_defaults(compared)
     if winner is not None and winner.failures and winner.further[0] and not defaults.failures:
         defaults = defaults.with_further(of_defaults(repeats[len(compared) :]))
-    best = chosen(winner, defaults, for_quality=search.goal == "quality")
+    best = choose_final(winner, defaults, for_quality=search.goal == "quality")
     final = best or winner or defaults
     advice = found.get(final.point) if final is not defaults else None
     return Confirmed(
@@ -174,7 +174,7 @@ def confirm(
         winner=winner,
         defaults=defaults,
         epoch_advice=_default_epochs(search, defaults) if advice is None else advice,
-        nothing=best is None,
+        none_beats_baseline=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
         display_metric=_display_metric(search.runner, compared),
         forecasts=_forecasts(search.runner.base, final),
@@ -232,9 +232,7 @@ def _trained(
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
-    jobs = [
-        (point, Job(candidate, one, epochs * batches, batches, scored_parameters=scored)) for one in repeats
-    ]
+    jobs = [(point, Job(candidate, r, epochs * batches, batches, scored_parameters=scored)) for r in repeats]
     return search.run_jobs("checking with fresh seeds", jobs).get(point, {})
 
 

@@ -70,7 +70,7 @@ class Fits:
     level: Floats
     squares: Floats
 
-    def figures(self) -> tuple[Floats, Floats, Floats]:
+    def parameters(self) -> tuple[Floats, Floats, Floats]:
         """S_min, E_min and B_c."""
         endless = np.isposinf(self.t)
         critical = np.exp(self.t)
@@ -312,11 +312,11 @@ def bootstrap_hyperbola(
     there = [(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)]
     enough = np.sum(there, axis=0) >= 2  # batch sizes that reached the target, in each bootstrap sample
 
-    def interval(estimate: float, figures: Floats) -> Interval:
-        low, high = np.where(enough, figures, 0.0), np.where(enough, figures, np.inf)
+    def interval(estimate: float, resampled: Floats) -> Interval:
+        low, high = np.where(enough, resampled, 0.0), np.where(enough, resampled, np.inf)
         return resampled_ci95(estimate, low, high, repeats=repeats)
 
-    fewest_steps, fewest_samples, critical = drawn.figures()
+    fewest_steps, fewest_samples, critical = drawn.parameters()
     return replace(
         whole,
         steps_ci95=interval(whole.minimal_steps, fewest_steps),
@@ -354,7 +354,7 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 
 def _fitted(points: Points) -> Hyperbola:
     best = least(points, np.ones((1, points.x.size)))
-    steps, samples, critical = (float(figure[0]) for figure in best.figures())
+    steps, samples, critical = (float(one[0]) for one in best.parameters())
     freedom = int((~points.censored).sum()) - 2
     unknown = (0.0, math.inf)
     intervals = profile(points, best, freedom) if freedom > 0 else (unknown, unknown, unknown)

@@ -34,7 +34,7 @@ UNLIKE = 0.0001
 Rare enough that settings that scatter alike hardly ever lose one, so that what is promised for them holds.
 """
 
-_SAME = 1e-6  # differences closer than this share of the values are equal: figures come from 32-bit numbers
+_SAME = 1e-6  # differences closer than this share of the values are equal: values come from 32-bit numbers
 
 
 def improvement_of(one: Floats, two: Floats, higher_is_better: bool) -> Floats:
@@ -155,7 +155,7 @@ def alike(table: Floats) -> list[int]:
 
 
 def shared_test(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
-    """A paired difference seen with the spread of all settings: its figures, degrees of freedom, p-value.
+    """A paired difference seen with the spread of all settings: its values, degrees of freedom, p-value.
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees

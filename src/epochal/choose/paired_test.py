@@ -122,10 +122,10 @@ class PairedDifference:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        figures = self.differences.to_dict()
+        values = self.differences.to_dict()
         return {
             **{name: plain(getattr(self, name)) for name in _KEPT},
-            "difference": {name: figures[name] for name in ("mean", "sd", "per_repeat")},
+            "difference": {name: values[name] for name in ("mean", "sd", "per_repeat")},
             "confidence": 1 - self.alpha,
             "probability_ci95": list(self.probability_ci),
             "repeats_needed": self.needed,
@@ -149,9 +149,8 @@ class PairedDifference:
             asides.append(f"at least {FEWEST_PAIRS} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
             needed = f"{self.needed:,}" if self.needed else f"more than {paired.MOST_REPEATS:,}"
-            asides.append(
-                f"a difference of {self.differences.format_value(abs(self.mean))} would need {needed}"
-            )
+            size = self.differences.format_value(abs(self.mean))
+            asides.append(f"a difference of {size} would need {needed}")
         asides += [
             f"{name} gave no finite value in {missing} of them"
             for name, missing in zip((self.a, self.b), self.unfinished, strict=True)

@@ -101,10 +101,7 @@ def _rate(pace: float) -> str:
 
 
 class ProgressSteps:
-    """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
-
-    `progress` says whether it is shown, as in `fit`; by default where nothing else watches.
-    """
+    """Hands steps on to `watch`, and shows them as `fit` does, by default only if nothing watches."""
 
     def __init__(self, watch: OnStep | None, progress: bool | None, control: Control | None) -> None:
         wanted = False if progress is None and watch is not None else progress

@@ -102,9 +102,7 @@ class EpochScores:
         One that ended worse than the baseline in any repeat is out where another one never did.
         """
         whole = [
-            point
-            for point in points
-            if not self.missing(point, repeats) and not self.diverged(point, repeats)
+            point for point in points if not (self.missing(point, repeats) or self.diverged(point, repeats))
         ]
         failures = {point: self.failures(point, repeats) for point in whole}
         if 0 in failures.values():

@@ -25,7 +25,7 @@ _OVERWHELMING = 0.01  # a p-value below this share of what suffices cannot be th
 class Dropped:
     """A dropped setting: its name, its number of repeats, and the reason.
 
-    `than` is the leader of that moment, than which it is worse; empty where it has no finite value.
+    `than` is the leader it lost to; empty where it has no finite value.
     """
 
     name: str

@@ -103,7 +103,7 @@ class _Search:
 
         return sorted(losses, key=lambda rate: (math.isinf(losses[rate]), smooth(rate)))[:PROMISING_RATES]
 
-    def chosen(self) -> float:
+    def chosen_rate(self) -> float:
         """The lowest rate that is within one standard error of the best, over all repeats.
 
         The error is that of their paired difference (the one-standard-error rule of Breiman et al. 1984).
@@ -133,7 +133,7 @@ class _Search:
 
     def tuned(self, sign: float) -> Tuned:
         """The result."""
-        chosen, best, tried = self.chosen(), self.best(self.whole()), sorted(self.found)
+        chosen, best, tried = self.chosen_rate(), self.best(self.whole()), sorted(self.found)
         shown = tuple(
             (rate, sign * level if math.isfinite(level) else math.nan, len(self.found[rate]))
             for rate, level in self._levels()

@@ -78,7 +78,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
     outcome = found.outcome
-    per_repeat, target_words = _target_values(found, values)
+    per_repeat, target_words = _targets(found, values)
     reached = {
         name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
@@ -196,9 +196,7 @@ def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher:
     return sorted(rows, key=key)
 
 
-def _target_values(
-    found: ComparisonState, values: Mapping[str, Sequence[float]]
-) -> tuple[dict[int, float], str]:
+def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
     """The target of each repeat, and how it was set."""
     if found.target_value is not None:
         return dict.fromkeys(range(found.repeats), float(found.target_value)), "given"
@@ -252,10 +250,8 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     if any(axis not in ("batch_size", "learning_rate") for row in rows for axis in row.axes):
         return None, ""
     sizes: dict[int, Row] = {}
-    for row in sorted(
-        rows,
-        key=lambda row: (-row.repeats, row.updates_to_target.expected if row.updates_to_target else math.inf),
-    ):
+    times = {row.name: row.updates_to_target.expected if row.updates_to_target else math.inf for row in rows}
+    for row in sorted(rows, key=lambda row: (-row.repeats, times[row.name])):
         sizes.setdefault(row.batch_size, row)
     if len(sizes) < 3:
         return None, ""
@@ -270,9 +266,7 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             [[one.updates for one in line] for line in table],
             [[one.reached for one in line] for line in table],
         )
-        curve = _with_misfit(
-            curve, used, [expected_running_time(column) for column in zip(*table, strict=True)]
-        )
+        curve = _with_misfit(curve, used, [expected_running_time(one) for one in zip(*table, strict=True)])
     except Refusal as refusal:
         return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
@@ -286,16 +280,14 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
     return curve, ""
 
 
-def _with_misfit(
-    curve: Hyperbola, used: Sequence[Row], running_times: Sequence[ExpectedRunningTime]
-) -> Hyperbola:
+def _with_misfit(curve: Hyperbola, used: Sequence[Row], times: Sequence[ExpectedRunningTime]) -> Hyperbola:
     """The curve with intervals that also cover how far the batch sizes lie from it.
 
     Resampled repeats only tell how sure the updates of each size are. That a rate was tuned a little too low
     at one size, or that no hyperbola fits, is in the scatter around the curve, which its profile covers.
     """
-    missed = [not math.isfinite(one.expected) for one in running_times]
-    steps = [one.low if miss else one.expected for one, miss in zip(running_times, missed, strict=True)]
+    missed = [not math.isfinite(one.expected) for one in times]
+    steps = [one.low if miss else one.expected for one, miss in zip(times, missed, strict=True)]
     other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
     wider: dict[str, Any] = {}
     for name in ("steps_ci95", "samples_ci95", "critical_batch_size_ci95"):
@@ -335,9 +327,7 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
             "all repeats validate on the same samples: a significant difference holds for other seeds, not "
             "surely for other samples."
         )
-    if found.tuned and any(
-        row.updates_to_target is not None and row.updates_to_target.reached for row in rows
-    ):
+    if found.tuned and any(row.updates_to_target and row.updates_to_target.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."

@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from epochal.choose.target_values import negligible_change, reached_in
-from epochal.choose.time_to_target import Reached, relative_running_time
+from epochal.choose.time_to_target import Reached, running_time_ratio
 from epochal.choose.trial import Candidate, Job, Send, Trial
 from epochal.choose.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
@@ -97,9 +97,7 @@ class Search:
     patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
     run: Send  # sends the jobs of a phase out and yields their trials
     per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
-    target_values: dict[int, float] = field(
-        default_factory=dict
-    )  # the value that counts as reached, by repeat
+    target_values: dict[int, float] = field(default_factory=dict)  # what counts as reached, by repeat
     results: dict[Point, dict[int, TrialResult]] = field(default_factory=dict)  # the measurements
 
     def candidate_of(self, point: Point) -> Candidate:
@@ -132,12 +130,10 @@ class Search:
         seed_repeat: int | None = None,
     ) -> Job:
         """A training of a point that ends at the target, or when nothing improves."""
-        size = point.batch_size
-        change = negligible_change(self.runner, repeat)
+        candidate, size = self.candidate_of(point), point.batch_size
         interval, patience = self.eval_interval(size), self.patience(size)
-        return Job(
-            self.candidate_of(point), repeat, updates, interval, target_value, patience, change, seed_repeat
-        )
+        change = negligible_change(self.runner, repeat)
+        return Job(candidate, repeat, updates, interval, target_value, patience, change, seed_repeat)
 
     def limit(self) -> float:
         """What a training may cost, in the unit of the cost; infinite as long as nothing got there."""
@@ -195,9 +191,7 @@ class Search:
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
         """The ratio of two costs on the same repeats, minus 1: (low end of the interval, estimate)."""
         costs = self.cost(point.batch_size), self.cost(other.batch_size)
-        ratio, low, _ = relative_running_time(
-            self.reached(point, repeats), self.reached(other, repeats), *costs
-        )
+        ratio, low, _ = running_time_ratio(self.reached(point, repeats), self.reached(other, repeats), *costs)
         return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:

@@ -41,15 +41,13 @@ def answer(found: Comparison) -> str:
     sentence = _used(found)
     if len(found.rows) == 1:
         only = found.rows[0]
-        result = f"{_start(only.name)} reaches {_quality_text(found, only)}"
+        result = f"{_start(only.name)} reaches {_quality(found, only)}"
         sentence = f"{result}; there is no other setting to compare it with."
     if found.baseline_not_beaten is not None:
-        level = found.chosen.quality.format_value(found.baseline_not_beaten)
+        level = found.recommended_row.quality.format_value(found.baseline_not_beaten)
         sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
-    missed = [row for row in found.rows if row.updates_to_target is not None]
-    if missed and all(
-        row.updates_to_target is not None and row.updates_to_target.reached == 0 for row in missed
-    ):
+    missed = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
+    if missed and all(one.reached == 0 for one in missed):
         quality = found.rows[0].quality
         sentence += (
             f" The target of {found.target_value:.4g} was not reached by any setting within "
@@ -60,7 +58,7 @@ def answer(found: Comparison) -> str:
 
 def use(found: Comparison) -> str:
     """Which setting to use, in a few words: the same in every interface."""
-    return f"Use {_titled(found, found.chosen.name)}"
+    return f"Use {_titled(found, found.recommended_row.name)}"
 
 
 def at_best(row: Row) -> str:
@@ -78,13 +76,11 @@ def _constant(found: Comparison) -> bool:
 
 
 def _used(found: Comparison) -> str:
-    row = found.chosen
+    row = found.recommended_row
     if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
-        return (
-            f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality_text(found, row)}."
-        )
-    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality_text(found, row))}."
+        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality(found, row)}."
+    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality(found, row))}."
     best = found.row(found.best)
     if row is best or row.difference is None:
         return sentence
@@ -149,7 +145,7 @@ def _titled(found: Comparison, name: str) -> str:
     return f"batch size {size}" if size != name and _only_sizes(found) else name
 
 
-def _quality_text(found: Comparison, row: Row) -> str:
+def _quality(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.format_value(quality.sd)}, " if quality.sd is not None else ""
     rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")

@@ -88,16 +88,16 @@ class Store:
 
     def timing(self, key: str) -> dict[str, Any] | None:
         """What was measured under that name: numbers."""
-        figures = self._timings.get(key)
-        sound = figures is not None and all(
+        numbers = self._timings.get(key)
+        sound = numbers is not None and all(
             name == "key" or (isinstance(value, int | float) and abs(value) < 2**62)
-            for name, value in figures.items()
+            for name, value in numbers.items()
         )
-        return figures if sound else None
+        return numbers if sound else None
 
-    def add_timing(self, key: str, figures: dict[str, Any]) -> None:
+    def add_timing(self, key: str, numbers: dict[str, Any]) -> None:
         """Keep a measured update time."""
-        self._keep(self._timings, "timings.jsonl", {"key": key, **figures})
+        self._keep(self._timings, "timings.jsonl", {"key": key, **numbers})
 
     def _keep(self, rows: dict[str, dict[str, Any]], name: str, row: dict[str, Any]) -> None:
         with self._lock:

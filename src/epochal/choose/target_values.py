@@ -21,7 +21,7 @@ from epochal.training.baselines import baseline_metrics
 
 TOLERANCE, MAX_TOLERANCE = 0.03, 0.1
 """How far from the best a value may be to count as reached, as a share of the way to the baseline: the least
-and the most; between them the luck of a single training decides (`target_tolerance`)."""
+and the most; between them the luck of a single training decides (`tolerance_of`)."""
 
 NEGLIGIBLE = 0.002
 """An improvement by less than this share of the distance from the baseline to a perfect value counts as none:
@@ -93,7 +93,7 @@ def best_epoch(trial: Trial, column: str, min_delta: float) -> float:
     return float(trial.curves.epoch[np.argmax(good)])
 
 
-def target_tolerance(best: Floats, constant: Floats) -> float:
+def tolerance_of(best: Floats, constant: Floats) -> float:
     """How far from the best still is as good as the best.
 
     Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
@@ -102,7 +102,7 @@ def target_tolerance(best: Floats, constant: Floats) -> float:
     from the best values, shape (settings, repeats), to the baseline, and lies between `TOLERANCE` and
     `MAX_TOLERANCE`.
 
-    >>> round(target_tolerance(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
+    >>> round(tolerance_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
     0.05
     """
     settings, repeats = best.shape

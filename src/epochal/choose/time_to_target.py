@@ -106,8 +106,7 @@ def expected_running_time(
     comes from resampling the repeats (`resampled_ci95`). `scale` is what one update costs: the batch size for
     samples, or measured seconds.
 
-    >>> four = [Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]
-    >>> print(expected_running_time(four))
+    >>> print(expected_running_time([Reached(one, one < 1000) for one in (400, 600, 500, 1000)]))
     833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
     """
     spent, hit = _columns(reached, scale)
@@ -126,7 +125,7 @@ def expected_running_time(
     )
 
 
-def relative_running_time(
+def running_time_ratio(
     a: Sequence[Reached],
     b: Sequence[Reached],
     scale_a: float = 1.0,
@@ -146,7 +145,7 @@ def relative_running_time(
 
     >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
     >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
-    >>> [round(one, 2) for one in relative_running_time(slow, fast)]
+    >>> [round(one, 2) for one in running_time_ratio(slow, fast)]
     [1.3, 1.27, 1.33]
     """
     spent_a, hit_a = _columns(a, scale_a)
@@ -161,21 +160,21 @@ def relative_running_time(
 
 
 def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
-    """The 95 % percentile interval of bootstrap figures, stretched for few repeats; they may be infinite.
+    """The 95 % percentile interval of bootstrap statistics, stretched for few repeats; they may be infinite.
 
     A percentile interval of n values is too narrow by √((n - 1)/n) and by the difference between the normal
     and Student's t (Hesterberg 2015, What teachers should know about the bootstrap, proposes wider
     percentiles; of three repeats there are only ten different samples to take them from). So the logs of the
-    figures are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
-    repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all bootstrap figures are covered.
+    statistics are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
+    repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all of them are covered.
 
-    `lows` and `highs` are the least and the most that the figure can be in each bootstrap sample, both of
+    `lows` and `highs` are the least and the most that the statistic can be in each bootstrap sample, both of
     shape (resamples,). With a single repeat the ends are 0 and infinity.
 
-    >>> figures = np.exp(np.linspace(-1, 1, 201))
-    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]
+    >>> statistics = np.exp(np.linspace(-1, 1, 201))
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, statistics, statistics, repeats=10_000)]
     [-0.95, 0.95]
-    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=5)]
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, statistics, statistics, repeats=5)]
     [-1.5, 1.5]
     """
     if repeats == 1:
@@ -185,7 +184,7 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
         return float(low[0]), float(high[-1])
     stretch = t_quantile(0.975, repeats - 1) / NORMAL * math.sqrt(repeats / (repeats - 1))
     tail = math.floor(0.025 * (lows.size - 1))
-    # No interpolation: between a finite figure and an infinite one there is nothing.
+    # No interpolation: between a finite statistic and an infinite one there is nothing.
     return (
         estimate * (float(low[tail]) / estimate) ** stretch,
         estimate * (float(high[-1 - tail]) / estimate) ** stretch,

@@ -75,10 +75,7 @@ class TimingCurve:
 
 
 class Timer:
-    """Update times of one setting at the requested batch sizes, each measured once.
-
-    To be used while nothing trains, since other work makes updates slower.
-    """
+    """Update times of one setting by batch size, each measured once; a training meanwhile would slow them."""
 
     def __init__(self, runner: TrialRunner, candidate: Candidate) -> None:
         self._runner, self._candidate = runner, candidate

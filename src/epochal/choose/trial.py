@@ -123,10 +123,7 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialStopping:
-    """Stop at a target of `monitor`, or after a number of epochs without improvement.
-
-    A fresh state has no limits; `limited` gives the state with some.
-    """
+    """The stopping rule of a trial: at a target value of `monitor`, or after epochs without improvement."""
 
     monitor: str
 
@@ -140,7 +137,7 @@ class TrialStopping:
         return _State(-infinite, infinite, jnp.float32(0), infinite, jnp.float32(0))
 
     def limited(self, target_value: float | None, patience: float | None, min_delta: float = 0.0) -> _State:
-        """The state before the first evaluation of a training with limits."""
+        """The state before the first evaluation of a training with limits; `init` sets none."""
         goal = -np.inf if target_value is None else self._sign * target_value
         wait = np.inf if patience is None else patience
         numbers: Any = np.array([goal, wait, min_delta, np.inf, 0.0], np.float32)
@@ -148,7 +145,7 @@ class TrialStopping:
 
     def step(self, state: _State, observation: Observation) -> tuple[_State, jax.Array]:
         """Compare with the target and with the best so far."""
-        value = self._sign * observation.columns[self.monitor]
+        value = self._sign * observation.metrics[self.monitor]
         better = value < state.best - state.min_delta
         best = jnp.where(better, value, state.best)
         epoch = jnp.where(better, observation.epoch, state.best_epoch)
@@ -163,6 +160,6 @@ class TrialStopping:
         """The rule in words."""
         return f"{self.monitor} at its target, or without improvement"
 
-    def columns(self) -> tuple[str, ...]:
-        """The watched column."""
+    def metric_names(self) -> tuple[str, ...]:
+        """The watched metric."""
         return (self.monitor,)

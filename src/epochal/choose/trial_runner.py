@@ -45,7 +45,7 @@ HELD_BYTES = 2**30  # samples of repeats that are kept ready for the next traini
 
 
 def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
-    """What trainings share, with as many repeats as there are seeds at hand; refused if they can't."""
+    """Prepare once what all candidates share, with a repeat for each seed; refuse what can't be compared."""
     if settings.micro_batch == "auto":
         raise Refusal(
             "`micro_batch` must be a number where settings are compared (those that do not fit are left "
@@ -75,11 +75,7 @@ def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
 
 
 class TrialRunner:
-    """The samples and seeds that all trainings share, and the means to run them.
-
-    `base` is what they share (`prepare_shared`), `store` where finished trials are kept and found again, and
-    `control` ends it from outside.
-    """
+    """Trains candidates on what all share, `base`; `store` keeps finished trials, `control` ends it early."""
 
     def __init__(self, base: Prepared, store: Store | None = None, control: Control | None = None) -> None:
         self.base = base
@@ -210,11 +206,11 @@ class TrialRunner:
         return found
 
     def _trials(self, jobs: list[Job], stack: RepeatStack, evaluations: list[StackEvaluation]) -> list[Trial]:
-        rows = curves_of(stack.plan, stack.spec.columns, range(len(jobs)), evaluations)
+        rows = curves_of(stack.plan, stack.spec.metric_names, range(len(jobs)), evaluations)
         status = np.asarray(stack.train_state.repeats.status)
         found = []
         for place, job in enumerate(jobs):
-            own = rows.of(place) if place in rows.repeats else Curves.empty(stack.spec.columns)
+            own = rows.of(place) if place in rows.repeats else Curves.empty(stack.spec.metric_names)
             curves = replace(own, repeat=np.full(len(own), job.repeat))
             last, seconds = (int(own.update[-1]), float(own.seconds[-1])) if len(own) else (0, 0.0)
             reason = _REASONS[int(status[place])]

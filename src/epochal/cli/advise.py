@@ -185,8 +185,8 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    figures = {found.column: found.quality, **found.metrics}
-    rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
+    metrics = {found.column: found.quality, **found.metrics}
+    rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]
     usual = found.defaults
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
     final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"

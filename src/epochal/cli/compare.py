@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     """What `epochal train` is given to train with the recommended setting, on the same samples and seed."""
-    row = found.chosen
+    row = found.recommended_row
     options = row.options
     words = [data, "--batch-size", str(options["batch_size"]), "--epochs", str(options["epochs"])]
     if row.learning_rate is not None:
@@ -90,7 +90,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     screen.section("Cost", [found.usage.words])
     if found.recommended is None:
         return
-    lines, row = copyable(line, screen.width - 2), found.chosen
+    lines, row = copyable(line, screen.width - 2), found.recommended_row
     when = f", at its best {at_best(row)}" if row.quality.repeats else ""
     screen.section(f"To train with {row.name}{when}", lines, fold=False)
 
@@ -159,10 +159,10 @@ def _ert(row: Row) -> str:
 
 
 def _remark(row: Row) -> str:
-    remarks = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
+    notes = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
     if row.dropped is not None:
-        remarks.append(f"ended after {row.repeats} repeats")
-    return ", ".join(remarks)
+        notes.append(f"ended after {row.repeats} repeats")
+    return ", ".join(notes)
 
 
 def _regimes(found: Comparison, width: int) -> list[str]:

@@ -21,17 +21,18 @@ _MOST_REASONS, _MOST_STEPS = 6, 12
 _OF_CLASSES = ("precision", "recall")  # what the table of the classes says
 
 
-def conclude(console: Console, run: Run, folder: Path | None) -> None:
+def show_result(console: Console, run: Run, folder: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
     color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
     drawing = picture(run.curves, width=width, height=18, color=color, encoding=encoding)
     console.print()
     console.print(Text.from_ansi(drawing), soft_wrap=True)
-    section(console, "Verdict", [*run.verdict.concerns, run.verdict.sentence, run.verdict.remedy], width)
+    section(console, "Verdict", [*run.verdict.warnings, run.verdict.sentence, run.verdict.remedy], width)
     several, rows = run.repeats > 1, tables.results_table(run, without=_OF_CLASSES)
     over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
-    results = [*aligned(rows if several else rows[1:]), *run.remarks, *filter(None, [run.caution])]
+    results = [*aligned(rows if several else rows[1:]), *run.metric_notes]
+    results += [run.metric_warning] if run.metric_warning else []
     section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
@@ -111,8 +112,8 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     if run.threshold is None:
         return []
     rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
-    for part, figures in run.at_threshold.items():
-        for name, summary in figures.items():
+    for part, metrics in run.at_threshold.items():
+        for name, summary in metrics.items():
             both = map(tables.format_mean_sd, (run.metrics[part][name], summary))
             rows.append((f"{part} {label_of(name)}", *both))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold

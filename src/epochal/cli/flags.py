@@ -271,9 +271,7 @@ COMPARE: Sections = {
             "UNITS"),
         Option(
             "activation", None, list_of(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
-        Option(
-            "budget", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.",
-            "BUDGET"),
+        Option("budget", "epochs", WORD, "Equal epochs, samples, updates, seconds; or 100updates.", "BUDGET"),
     ),
     "Model": (
         Option(

@@ -18,7 +18,7 @@ import click
 from epochal.common.option_text import render_message
 from epochal.common.text import printable
 
-_SENTENCES = {"notes", "training_notes", "verdict", "caution", "conclusion", "findings", "problem"}
+_SENTENCES = {"notes", "training_notes", "verdict", "metric_warning", "conclusion", "findings", "problem"}
 """What documents hold sentences under."""
 
 
@@ -35,7 +35,7 @@ def echo(words: object, *, err: bool = False, fold: bool = False) -> None:
 
 def echo_json(value: Any) -> None:
     """Print one JSON document on standard output; control characters in it are escaped, C1 ones included."""
-    click.echo(document(_spoken(value)))
+    click.echo(one_line_json(_spoken(value)))
 
 
 def _spoken(value: Any, sentences: bool = False) -> Any:
@@ -46,10 +46,10 @@ def _spoken(value: Any, sentences: bool = False) -> Any:
     return render_message(value) if sentences and isinstance(value, str) else value
 
 
-def document(value: Any) -> str:
+def one_line_json(value: Any) -> str:
     r"""JSON in one line, with letters of all alphabets as they are.
 
-    >>> document({"é": "\x9b2J"})
+    >>> one_line_json({"é": "\x9b2J"})
     '{"é": "\\u009b2J"}'
     """
     text = json.dumps(value, ensure_ascii=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,7 @@ GROWTH = ValueKind(ANY.check, growth)
 UNITS = ValueKind(ANY.check, _units)
 SIZES = ValueKind(ANY.check, lambda texts: tuple(map(_units, texts)), multiple=True)
 TEXTS = ValueKind(ANY.check, tuple, multiple=True)
-NA_VALUES = ValueKind(
-    ANY.check, lambda texts: tuple(one for text in texts for one in parts(text)), multiple=True
-)
+NA_VALUES = ValueKind(ANY.check, lambda texts: tuple(chain(*map(parts, texts))), multiple=True)
 PIXELS = ValueKind(ANY.check, pixels)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}
 DELIMITER = ValueKind(ANY.check, lambda text: _DELIMITERS.get(text, text))

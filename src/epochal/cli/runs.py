@@ -18,7 +18,7 @@ from epochal.common.text import aligned, folded
 if TYPE_CHECKING:
     from epochal.runs.listing import Entry
 
-_HEADER = ("run", "date", "data", "batch", "epochs", "repeats", "figure", "verdict")
+_HEADER = ("run", "date", "data", "batch", "epochs", "repeats", "result", "verdict")
 _RIGHT = ("batch", "epochs", "repeats")
 
 
@@ -60,10 +60,10 @@ def _table(entries: Sequence[Entry]) -> list[str]:
 
 
 def _record(entry: Entry, width: int) -> list[str]:
-    run, date, data, batch, epochs, repeats, figure, verdict = entry.cells()
+    run, date, data, batch, epochs, repeats, result, verdict = entry.cells()
     parts = (("batch ", batch), ("epochs ", epochs), ("repeats ", repeats))
     counts = ", ".join(f"{name}{value}" for name, value in parts if value)
-    numbers = "".join(f"{one}; " for one in (counts, figure) if one)
+    numbers = "".join(f"{one}; " for one in (counts, result) if one)
     head = "  ".join(filter(None, (run, date, data)))
     named = textwrap.wrap(head, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [*named, *folded([numbers + verdict], width).splitlines()]

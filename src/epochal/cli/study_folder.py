@@ -54,9 +54,9 @@ def run_study(
     network: Callable[..., Any],
     options: Callable[[Mapping[str, Any]], dict[str, Any]],
     train: Callable[[click.Context, str, T], list[str]],
-    conclude: Callable[[StudyScreen, T, list[str]], None],
+    show: Callable[[StudyScreen, T, list[str]], None],
 ) -> tuple[T, list[str], dict[str, str | None]]:
-    """Run `decide` (compare or advise) on DATA, write folder and page, and print the result by `conclude`.
+    """Run `decide` (compare or advise) on DATA, write folder and page, and print the result by `show`.
 
     `network` makes its model, `options` its keyword arguments, and `train` those of the command that trains
     with the result, which is returned with that command and the paths of folder and page.
@@ -83,7 +83,7 @@ def run_study(
     if page is not None:
         with replacing(page) as partial:
             found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
-    conclude(screen, found, line)
+    show(screen, found, line)
     screen.paths(folder, page)
     return found, line, {"folder": str(folder), "report": None if page is None else str(page)}
 

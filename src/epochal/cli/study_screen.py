@@ -120,7 +120,7 @@ def set_in_columns(names: Sequence[str], columns: Sequence[TextColumn], width: i
 
 
 def quality(summary: Summary) -> str:
-    """A figure over repeats in short.
+    """A metric over repeats in short.
 
     >>> from epochal.curves import summarize
     >>> quality(summarize([0.75, 0.78, 0.77])), quality(summarize([float("nan")] * 2))

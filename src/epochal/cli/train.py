@@ -103,7 +103,7 @@ def result(run: Run) -> dict[str, Any]:
     """What --json prints."""
     from epochal.data.records import plain
 
-    figures = ("best_epoch", "verdict", "caution", "metrics", "per_class", "threshold", "at_threshold")
+    fields = ("best_epoch", "verdict", "metric_warning", "metrics", "per_class", "threshold", "at_threshold")
     return plain(
         {
             "run": str(run.folder),
@@ -119,7 +119,7 @@ def result(run: Run) -> dict[str, Any]:
                 }
                 for outcome in run.outcomes
             ],
-            **{name: getattr(run, name) for name in (*figures, "forecasts", "settings")},
+            **{name: getattr(run, name) for name in (*fields, "forecasts", "settings")},
             "data": {
                 key: run.data[key]
                 for key in ("source", "samples", "sizes", "features", "notes", "fingerprint")
@@ -151,9 +151,9 @@ def show_training(events: Events, control: Control, screen: Screen) -> Run:
             if control.signal:
                 interrupts.note_signal(control.signal)
             if not screen.quiet:
-                from epochal.cli.conclusion import conclude
+                from epochal.cli.conclusion import show_result
 
-                conclude(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
+                show_result(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
         except KeyboardInterrupt:
             events.close_without_waiting()
             if not screen.anything_learned():

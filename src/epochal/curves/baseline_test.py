@@ -13,22 +13,22 @@ from epochal.common.metric_names import higher_is_better
 from epochal.curves import limits, statistics as stats
 from epochal.curves.curve_view import CurveView
 from epochal.curves.statistics import ALPHA, Floats
-from epochal.curves.trend_tests import PROBABLE, repeats_needed
+from epochal.curves.trend_tests import PROBABLE, repeats_to_detect
 
 _DOUBT = 0.3
-"""By this share of its width an interval is longer where it is one of several tests: 99.8 % for 95 %."""
+"""By this share of its width the ends of an interval move out (95 % -> 99.8 %): it is one of several."""
 
 
 @dataclass(frozen=True)
 class BaselineTest:
-    """Whether a run is better than the baseline, with figures and words.
+    """Whether a run is better than the baseline, with statistics and words.
 
     `probable`: better, but not significantly; `repeats_to_detect` as in `Difference`; `max_gain` is the
     largest gain in the monitored curve that is not ruled out.
     """
 
     better: bool
-    figures: dict[str, Any]
+    statistics: dict[str, Any]
     method: str
     probable: bool = False
     max_gain: float = math.inf
@@ -62,13 +62,13 @@ def compare_with_baseline(view: CurveView) -> BaselineTest | None:
         )
         usable = np.isfinite(others) & np.isfinite(curve[r])
         chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
-    better, figures = _by_metric(view, extra, rows, chosen)
+    better, statistics = _by_metric(view, extra, rows, chosen)
     if baseline is None:
         how = f"the 95 % interval of {extra}"
-        return BaselineTest(True, figures, how) if better else None
+        return BaselineTest(True, statistics, how) if better else None
     if not view.known_likelihood and len(rows) < limits.FEWEST_REPEATS and not better:
         return None
-    return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, figures)
+    return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, statistics)
 
 
 def _by_loss(
@@ -79,7 +79,7 @@ def _by_loss(
     baseline: Floats,
     values: Floats,
     by_metric: bool,
-    figures: dict[str, Any],
+    statistics: dict[str, Any],
 ) -> BaselineTest:
     gain = baseline - values
     size = float(gain.mean())
@@ -99,8 +99,8 @@ def _by_loss(
         most = -view.lower_bound(-gain)
         if view.same_samples and view.known_likelihood:
             most = max(most, size + view.rise_of(required, max(reached, 1e-12)))
-        needed = repeats_needed(gain, view.test_train_ratio) if likely and not view.same_samples else None
-        figures = {"gain_at_least": low} | figures
+        needed = repeats_to_detect(gain, view.test_train_ratio) if likely and not view.same_samples else None
+        statistics = {"gain_at_least": low} | statistics
         how = (
             f"the 95 % interval over {len(rows)} repeats, {'and' if view.same_samples else 'or'} a "
             f"likelihood ratio on the validation samples"
@@ -114,15 +114,15 @@ def _by_loss(
         better = log_ratio > required and size > bound
         likely = log_ratio > math.log(4) and size > bound / 2
         most = max(size, 0.0) + max(bound, view.rise_of(required, max(reached, 1e-12)))
-        figures, samples = {"scatter_bound": bound} | figures, f"{view.validation_samples:,}"
+        statistics, samples = {"scatter_bound": bound} | statistics, f"{view.validation_samples:,}"
         how = f"a likelihood ratio on {samples} validation samples and the scatter of the curve"
-    figures = {
+    statistics = {
         "fair_best_value": -reached if view.flipped else reached,
         "gain_over_baseline": size,
         "gain_at_most": most,
         "log_likelihood_ratio": log_ratio,
         "log_likelihood_ratio_needed": required,
-    } | figures
+    } | statistics
     if view.interval is not None:
         better = better or bool(view.interval[1] < baseline.mean())
         how += ", or the 95 % interval of the loss"
@@ -132,7 +132,7 @@ def _by_loss(
         by_ranks = low - _DOUBT * (high - low) > 0.5
         how += ", or the interval of ROC AUC"
     better = bool(better or by_metric or by_ranks)
-    return BaselineTest(better, figures, how, bool(likely and not better), most, needed)
+    return BaselineTest(better, statistics, how, bool(likely and not better), most, needed)
 
 
 def _by_metric(

@@ -36,7 +36,7 @@ class CurveView:
     roc_auc: tuple[float, float] | None = None
     chosen_by: str = ""
     stopped_early: bool = False
-    has_concerns: bool = False
+    has_warnings: bool = False
 
     @cached_property
     def epochs(self) -> Floats:
@@ -316,8 +316,8 @@ class CurveView:
             gaps -= (self.baseline[self.monitor] - self.baseline["train.loss"])[rows]
         return train, gaps
 
-    def figures(self) -> dict[str, Any]:
-        """The figures of every verdict."""
+    def statistics(self) -> dict[str, Any]:
+        """The statistics of every verdict."""
         best = self.curves.best(self.monitor)
         known = best.value[np.isfinite(best.value)]
         baseline = self.baseline.get(self.monitor)

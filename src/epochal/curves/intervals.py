@@ -1,4 +1,4 @@
-"""Confidence intervals of held-out figures for new samples."""
+"""Confidence intervals of held-out statistics for new samples."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BLOCKS = 30  # most blocks of samples that are left out in turn
 _LARGE = 50  # samples of a block that is evaluated alone instead of being left out
 
 
-def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
-    """The influence of each block of samples on a figure, (blocks,), or on several, (blocks, ...).
+def influences(statistic: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
+    """The influence of each block of samples on a statistic, (blocks,), or on several, (blocks, ...).
 
     For a mean over samples it is exactly the sum of a block's deviations over the number of samples; for
-    other figures, the change on leaving the block out, times the share that is left (the jackknife: Efron
+    other statistics, the change on leaving the block out, times the share that is left (the jackknife: Efron
     1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 3). If every block is large, each
-    is evaluated alone instead, at the cost of one evaluation. `figures` gives those of each of the subsets
+    is evaluated alone instead, at the cost of one evaluation. `statistic` gives that of each of the subsets
     (subsets, n) of the samples, `block` (n,) is the block of each sample; empty ones have influence 0.
 
     >>> values = np.array([1.0, 2.0, 3.0, 6.0])
@@ -31,14 +31,14 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     sizes = np.bincount(block, minlength=blocks)
     there = np.flatnonzero(sizes)
     if len(there) < 2:
-        return np.zeros_like(figures(np.ones((blocks, len(block)), bool)))
+        return np.zeros_like(statistic(np.ones((blocks, len(block)), bool)))
     own, share = block == there[:, None], sizes[there] / len(block)
     if sizes[there].min() >= _LARGE:
-        alone = figures(own)
+        alone = statistic(own)
         if np.isfinite(alone).all():
             return _placed((share * (alone - np.average(alone, weights=share, axis=0)).T).T, there, blocks)
-    each = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
-    with np.errstate(invalid="ignore"):  # a figure that is not finite has no influences
+    each = statistic(np.concatenate([np.ones_like(own[:1]), ~own]))
+    with np.errstate(invalid="ignore"):  # a statistic that is not finite has no influences
         return _placed(((1 - share) * (each[0] - each[1:]).T).T, there, blocks)
 
 
@@ -49,14 +49,14 @@ def _placed(values: Floats, there: Ints, blocks: int) -> Floats:
 
 
 def optimism(halves: Floats) -> Floats:
-    """The optimism of a figure due to choosing the epoch on the same samples, (repeats,).
+    """The optimism of a statistic due to choosing the epoch on the same samples, (repeats,).
 
     By cross-fitting: each half of the samples chooses an epoch, and looks better there than where the other
     half is best, which is the optimism of a choice on half of the samples. Of a choice among neighbors of the
     best epoch it falls with their number (Efron 2004, The estimation of prediction error: covariance
     penalties and cross-validation, section 2), so that all samples gain half as much. Of one among epochs
     that differ by chance alone it falls with the root of their number. Trainings are in between, and so is
-    the share that is taken here, 2^(-3/4). `halves` are (repeats, 2, 2) figures, [:, i, j] that of
+    the share that is taken here, 2^(-3/4). `halves` are (repeats, 2, 2) values, [:, i, j] that on
     half j at the epoch where half i was best.
 
     >>> optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])).round(3).tolist()
@@ -107,7 +107,7 @@ def new_samples(
 ) -> Summary:
     """Mean and sd over repeats, with a 95 % interval for new samples.
 
-    The interval holds the expected figure, on new samples of the same kind, of a network that is trained this
+    The interval holds the expected value, on new samples of the same kind, of a network that is trained this
     way on this data: the mean over all repeats that could be made, of which these are some. It counts that
     the held-out samples are few and that repeats share them. It corrects the optimism of choosing the epoch
     on them (`optimism`), and the bias of ratios of means in small samples, such as R²: minus the sum of the
@@ -118,17 +118,17 @@ def new_samples(
     same variance, of errors it is one of their logarithm, and of R² one of that of 1 - R².
 
     Args:
-        values: the figure of each repeat.
+        values: the statistic of each repeat.
         influences: (repeats, blocks) `influences` of the held-out samples on it.
         samples: number of distinct held-out samples: duplicates, and those of a group, count once.
         blocks: number of blocks with samples. With fewer than two there is no interval.
-        optimism: the optimism of each repeat's figure (negative if smaller) from choosing the
+        optimism: the optimism of each repeat's statistic (negative if smaller) from choosing the
             epoch on the same samples (`optimism`). Known from halves of few samples, it adds to the variance.
         test_train_ratio: of held-out to training samples, where a sample is held out in one repeat and trains
             in another. What all repeats learned alike from the samples that they share is no
             difference between them; the variance is larger by that ratio (Nadeau & Bengio 2003, Inference for
             the generalization error, section 3).
-        bounds: the range of the figure.
+        bounds: the range of the statistic.
 
     >>> values = np.array([0.8, 0.9, 0.85])
     >>> influences = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])

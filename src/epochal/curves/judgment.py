@@ -1,4 +1,4 @@
-"""`Verdict`, and the labels of its figures."""
+"""`Verdict`, and the labels of its statistics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = (
     "not judged",
 )
 """Every kind of verdict. "undecided" looks flat, but a rise or fall that matters is not ruled out;
-"leveled off" rules it out, but the run is not good: a concern, or no known baseline.
+"leveled off" rules it out, but the run is not good: a warning, or no known baseline.
 """
 
 GOOD = ("good fit", "stopped in time")  # reassuring kinds
@@ -44,7 +44,7 @@ _LABELS = {
     "value_at_the_end": "smoothed loss at the end",
     "rise_to_the_end": "rise between them",
     "end_over_least": "end of the mean, times its least",
-    "min_relevant": "smallest rise that counts",
+    "min_relevant_rise": "smallest rise that counts",
     "rise_at_most": "largest rise that is not ruled out",
     "reversed_rise": "largest rise before that was taken back",
     "rise_by_a_factor_of_at_least": "rise as a factor, lower 95 % bound",
@@ -52,7 +52,7 @@ _LABELS = {
     "training_fall_meanwhile": "fall of the training loss meanwhile",
     "fall_over_last_epochs": "fall over the last epochs",
     "fall_at_least": "fall over the last epochs, lower 95 % bound",
-    "fall_worth_a_word": "smallest fall that counts",
+    "min_relevant_fall": "smallest fall that counts",
     "fall_in_twice_the_epochs_at_most": "largest fall in twice the epochs that is not ruled out",
     "scatter_bound": "what scatter alone can do",
     "log_likelihood_ratio": "evidence of the samples (log likelihood ratio)",
@@ -61,10 +61,10 @@ _LABELS = {
 }
 
 
-def figure_label(name: str) -> str:
-    """A figure's label.
+def statistic_label(name: str) -> str:
+    """The label of one of the statistics of a verdict.
 
-    >>> figure_label("min_relevant"), figure_label("validation_samples")
+    >>> statistic_label("min_relevant_rise"), statistic_label("validation_samples")
     ('smallest rise that counts', 'validation samples')
     """
     return _LABELS.get(name) or label_of(name)
@@ -81,32 +81,32 @@ def epochs_in_words(epochs: float) -> str:
 
 @dataclass(frozen=True)
 class Verdict(Record):
-    """A judgment of learning curves, with the rule and the figures behind it.
+    """A judgment of learning curves, with the rule and the statistics behind it.
 
     kind      one of `KINDS`.
     sentence  the judgment of the curves, in one or two sentences.
     rule      how it was reached, thresholds included.
-    figures   the numbers behind it.
+    statistics   the numbers behind it, by name.
     remedy    what to do, with options as code between backticks.
-    concerns  warnings that outrank the curve, one sentence each, shown first.
+    warnings  what outranks the curve, one sentence each, shown first.
     """
 
     kind: str
     sentence: str
     rule: str
-    figures: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
     remedy: str = ""
-    concerns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def reassures(self) -> bool:
         """Whether nothing speaks against the run: shown in green."""
-        return self.kind in GOOD and not self.concerns
+        return self.kind in GOOD and not self.warnings
 
     @property
     def text(self) -> str:
-        """The concerns, then the sentence."""
-        return " ".join((*self.concerns, self.sentence))
+        """The warnings, then the sentence."""
+        return " ".join((*self.warnings, self.sentence))
 
     def __str__(self) -> str:
         return render_message(self.text)
@@ -115,11 +115,11 @@ class Verdict(Record):
         return f"<Verdict: {' '.join(filter(None, (str(self), render_message(self.remedy))))}>"
 
     def _repr_html_(self) -> str:
-        figures = [(figure_label(name), _shown(value)) for name, value in self.figures.items()]
-        rest = facts([*figures, ("rule", render_message(self.rule))])
+        statistics = [(statistic_label(name), _shown(value)) for name, value in self.statistics.items()]
+        rest = facts([*statistics, ("rule", render_message(self.rule))])
         return view(
             heading("Verdict", self.kind),
-            items("", self.concerns),
+            items("", self.warnings),
             paragraph(self.sentence, self.remedy),
             details("How this was judged", rest),
         )

@@ -48,15 +48,15 @@ def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
             f'verdict. For one on these, evaluate more often (`evaluate_every="{often} updates"`).'
         )
-    figures = view.figures() | (test.figures if test else {})
-    return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", figures, remedy)
+    statistics = view.statistics() | (test.statistics if test else {})
+    return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", statistics, remedy)
 
 
 def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
-    figures = view.figures() | rise.figures | test.figures
+    statistics = view.statistics() | rise.statistics | test.statistics
     fall = view.training_share()
-    unsure = "Perhaps better than test, but not surely"
+    unsure = "Perhaps better than chance, but not surely"
     head = unsure if test.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(view, capital=False)}"
     possible = view.reference_loss if not view.flipped else 1 - view.reference_loss
@@ -85,7 +85,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
         f"Neither the {view.label} nor a second metric with a known baseline is better than its baseline by "
         f"{test.method}, and the curve is not falling at the end."
     )
-    return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
+    return Verdict("no detectable difference from chance", sentence, rule, statistics, remedy)
 
 
 def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
@@ -133,7 +133,7 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
         f"{again}{where}; `epochs={max(1, math.ceil(high))}` ends {there}{f', {saving}' if saving else ''}. "
         "A smaller network, dropout, weight decay or more data would delay it."
     )
-    return Verdict(kind, sentence, rule, view.figures() | rise.figures, remedy)
+    return Verdict(kind, sentence, rule, view.statistics() | rise.statistics, remedy)
 
 
 def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
@@ -150,7 +150,7 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
     )
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
-        f"{fall.method}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: "
+        f"{fall.method}, and the change is more than {fall.statistics['min_relevant_fall']:.3g}: "
         f"{limits.FALL:.0%} of the baseline (twice that with fewer than {limits.FEWEST_REPEATS} repeats), or "
         f"the pace that would lower the loss by a fifth in twice the epochs, whichever is smaller (arbitrary "
         "shares). Probably, when that holds at one-sided 80 %. Where it would end is not claimed."
@@ -165,8 +165,8 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
     else:
         longer = f"; this time {ended_by}" if ended_by else f": `epochs={max(1, round(2 * view.last_epoch))}`"
         remedy = f"Train longer{'' if fall.detected else ' to see whether it still improves'}{longer}."
-    figures = view.figures() | fall.figures | (test.figures if test else {})
-    return Verdict(kind, sentence, rule, figures, remedy)
+    statistics = view.statistics() | fall.statistics | (test.statistics if test else {})
+    return Verdict(kind, sentence, rule, statistics, remedy)
 
 
 def _fallen(view: CurveView, fall: Difference) -> str:
@@ -181,7 +181,7 @@ def _lower(view: CurveView, share: float) -> str:
     return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.monitor else share)
 
 
-def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
+def say_underfitting(view: CurveView, explained: float, sure: bool, statistics: dict[str, object]) -> Verdict:
     """The verdict on flat, close and high losses."""
     head = "Underfitting, as far as curves can tell" if sure else "Probably underfitting"
     sentence = (
@@ -197,7 +197,7 @@ def say_underfitting(view: CurveView, explained: float, sure: bool, figures: dic
     )
     faster = _faster(view, "another")
     remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
-    return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, figures, remedy)
+    return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, statistics, remedy)
 
 
 def _faster(view: CurveView, otherwise: str) -> str:
@@ -211,7 +211,7 @@ def say_flat(
     view: CurveView,
     rise: Difference,
     fall: Difference,
-    figures: dict[str, object],
+    statistics: dict[str, object],
     *,
     flat: bool,
     good: bool,
@@ -269,7 +269,7 @@ def say_flat(
         f"but no baseline is known, the training loss is less than {limits.EXPLAINED:.0%} below its own, "
         f"or something else is the matter. Nothing is said about epochs beyond these."
     )
-    return Verdict(kind, sentence, rule, figures, tip)
+    return Verdict(kind, sentence, rule, statistics, tip)
 
 
 def _far_apart(view: CurveView) -> str:

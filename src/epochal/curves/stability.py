@@ -50,7 +50,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
             places.append(float(view.epochs[finite][1 + int(np.argmax(steps))]))
     if not shares:
         return None
-    figures = {
+    statistics = {
         "repeats": view.repeats,
         "repeats_that_jump": jumped,
         "repeats_that_collapsed": collapsed,
@@ -77,7 +77,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
     else:
         return None
     return Verdict(
-        kind, f"{kind.capitalize()}: the training loss {how}.", rule, figures, stability_advice(view)
+        kind, f"{kind.capitalize()}: the training loss {how}.", rule, statistics, stability_advice(view)
     )
 
 
@@ -88,7 +88,7 @@ def say_end_above(view: CurveView) -> Verdict:
         "the training loss is not seen to fall meanwhile."
     )
     rule = f"An end above {limits.ABOVE_LEAST} times the least is no good fit."
-    return Verdict("probably unstable", sentence, rule, view.figures(), stability_advice(view))
+    return Verdict("probably unstable", sentence, rule, view.statistics(), stability_advice(view))
 
 
 def stability_advice(view: CurveView) -> str:

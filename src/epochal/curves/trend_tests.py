@@ -46,7 +46,7 @@ class Difference:
     detected: bool
     effect: float
     epoch: float
-    figures: dict[str, Any]
+    statistics: dict[str, Any]
     method: str
     probable: bool = False
     significant: bool = False
@@ -70,14 +70,14 @@ class Difference:
         return self.upper_bound <= self.flat_tolerance
 
 
-def repeats_needed(differences: Floats, test_train_ratio: float) -> int | None:
+def repeats_to_detect(differences: Floats, test_train_ratio: float) -> int | None:
     """The repeats needed to detect a difference of this mean and spread with a power of 80 %.
 
     One-sided at 95 %, in steps of five; the present number if it is enough, None above 50. Random splits
     of one table overlap, so the error of a mean has a floor at any number of repeats
     (Nadeau & Bengio 2003): then more samples are needed.
 
-    >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), test_train_ratio=0.0)
+    >>> repeats_to_detect(np.array([0.01, 0.02, 0.07, 0.02]), test_train_ratio=0.0)
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
@@ -121,14 +121,14 @@ def detect_rise(view: CurveView) -> Difference:
     sign = -1.0 if view.flipped else 1.0
     size, drop = float((ends - lows).mean()), float(fall.mean())
     least = float(np.mean(lows))
-    worth = _min_relevant_rise(view, least)
-    figures: dict[str, Any] = {
+    min_relevant = _min_relevant_rise(view, least)
+    statistics: dict[str, Any] = {
         "lowest_epoch": float(view.epochs[k]),
         "value_there": sign * least,
         "value_at_the_end": sign * float(np.mean(ends)),
         "rise_to_the_end": size,
         "end_over_least": view.end_over_best,
-        "min_relevant": worth,
+        "min_relevant_rise": min_relevant,
         "training_fall_meanwhile": drop,
     }
     limit, bounding = view.flat_tolerance(least), None
@@ -139,10 +139,10 @@ def detect_rise(view: CurveView) -> Difference:
         if ratios:  # of logarithms
             most, room = least * math.expm1(min(most, 50.0)), math.log1p(limits.FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
-        figures[name] = low
+        statistics[name] = low
         # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
         most = max(most, _most_since(view, smooth[:, k], ends, ratios))
-        needed, bounding = (repeats_needed(one, view.test_train_ratio) for one in (growth, room - growth))
+        needed, bounding = (repeats_to_detect(one, view.test_train_ratio) for one in (growth, room - growth))
         falling = view.lower_bound(fall) > 0
         perhaps = view.lower_bound(fall, PROBABLE) > 0
         how = (
@@ -159,7 +159,7 @@ def detect_rise(view: CurveView) -> Difference:
         bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
         looked_at = max(2.0, stats.window_count(middle.size))
         log_ratio, required = view.log_likelihood_ratio(least + size, least), math.log(20 * looked_at)
-        figures |= {
+        statistics |= {
             "scatter_bound": bound,
             "log_likelihood_ratio": log_ratio,
             "log_likelihood_ratio_needed": required,
@@ -178,9 +178,9 @@ def detect_rise(view: CurveView) -> Difference:
             f"{looked_at:.0f} places"
         )
     swings = _reversed_rise(middle)
-    figures |= {"rise_at_most": most, "reversed_rise": swings}
+    statistics |= {"rise_at_most": most, "reversed_rise": swings}
     steady = swings < _SWING * size
-    holds = bool(sure and size > worth and falling and steady)
+    holds = bool(sure and size > min_relevant and falling and steady)
     sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
@@ -188,11 +188,11 @@ def detect_rise(view: CurveView) -> Difference:
     probable = (
         not holds
         and perhaps
-        and (large or (likely and (size > worth or view.end_over_best > limits.ABOVE_LEAST)))
+        and (large or (likely and (size > min_relevant or view.end_over_best > limits.ABOVE_LEAST)))
     )
     return Difference(
-        holds, size, float(view.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
-        bounding, 0.0 if steady else swings, bool(likely), worth,
+        holds, size, float(view.epochs[k]), statistics, how, probable, sure, most, limit, least, needed,
+        bounding, 0.0 if steady else swings, bool(likely), min_relevant,
     )  # fmt: skip
 
 
@@ -278,29 +278,29 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
             low, likely = min(low, 0.0), False  # it was as low before
         how = "the slope is below zero by its standard error, and the curve was not as low before"
     limit = view.flat_tolerance(end)
-    worth = limits.FALL * view.reference_loss * (1 if paired else 2)
+    min_relevant = limits.FALL * view.reference_loss * (1 if paired else 2)
     if ratios:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
-        worth = min(worth, end * (1 - (1 - limits.FLAT) ** doublings))
+        min_relevant = min(min_relevant, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
     if curve is view.oriented and view.same_samples and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))
-    figures = {
+    statistics = {
         "fall_over_last_epochs": size,
         "fall_at_least": low,
         "last_epochs": span,
-        "fall_worth_a_word": worth,
+        "min_relevant_fall": min_relevant,
         "fall_in_twice_the_epochs_at_most": most,
     }
-    holds = bool(low > 0 and size > worth)
-    probable = bool(not holds and likely and size > worth)
+    holds = bool(low > 0 and size > min_relevant)
+    probable = bool(not holds and likely and size > min_relevant)
     if (holds or probable) and swing > _SWING * size:
         return Difference(
-            False, size, span, figures, how, False, False, most, limit, end, reversed_rise=swing
+            False, size, span, statistics, how, False, False, most, limit, end, reversed_rise=swing
         )
-    return Difference(holds, size, span, figures, how, probable, bool(low > 0), most, limit, end)
+    return Difference(holds, size, span, statistics, how, probable, bool(low > 0), most, limit, end)
 
 
 def _of_mean(errors: Floats) -> float:

@@ -30,7 +30,7 @@ def judge(
     chosen_by: str | None = None,
     stopped_early: bool = False,
     settings: Mapping[str, Any] | None = None,
-    concerns: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     same_samples: bool = False,
     effective_samples: float | None = None,
     interval: tuple[float, float] | None = None,
@@ -51,14 +51,14 @@ def judge(
             improving.
         settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for advice in numbers;
             `ended_by`, what ended training before its last epoch.
-        concerns: warnings that outrank the curve and exclude a good fit.
+        warnings: warnings that outrank the curve and exclude a good fit.
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
         effective_samples: the equivalent number of independent samples, if some are duplicates or
             weights differ (Kish 1965, Survey Sampling); all of them by default.
         interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
             their choice; a baseline above it is beaten.
         roc_auc: the same of the area under the ROC curve, which shows a rare class better than the loss does;
-            0.3 of its width below its lower end must lie above one half.
+            it must lie above one half by 30 % of its width (95 % -> 99.8 %), as one of several tests.
 
     The checks, in this order; the first that holds is the verdict:
 
@@ -77,7 +77,7 @@ def judge(
     not ruled out, or a fall by as much in twice the epochs.
     11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
     out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
-    with a concern, without a known baseline, or where little was learned.
+    with a warning, without a known baseline, or where little was learned.
 
     With four or more repeats, differences are paired by repeat and tested by a t interval that is widened for
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
@@ -87,11 +87,11 @@ def judge(
     """
     view = CurveView(
         curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(concerns),
+        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(warnings),
     )  # fmt: skip
     verdict = _judged(view)
-    figures = {name: for_json(value) for name, value in verdict.figures.items()}
-    return replace(verdict, concerns=tuple(concerns), figures=figures)
+    statistics = {name: for_json(value) for name, value in verdict.statistics.items()}
+    return replace(verdict, warnings=tuple(warnings), statistics=statistics)
 
 
 def _judged(view: CurveView) -> Verdict:
@@ -129,18 +129,18 @@ def _judged(view: CurveView) -> Verdict:
 
 def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTest | None) -> Verdict:
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
-    figures = view.figures() | rise.figures | fall.figures | (test.figures if test else {})
+    statistics = view.statistics() | rise.statistics | fall.statistics | (test.statistics if test else {})
     explained = view.training_share()
     if explained is not None and view.training is not None and view.oriented is not None:
         gap = float(view.final_losses()[1].mean())
-        figures |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
+        statistics |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = detect_fall(view, view.training).ruled_out
         if (
             view.monitor in view.baseline
             and explained < limits.EXPLAINED
             and abs(gap) < limits.GAP * view.reference_loss
         ):
-            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), figures)
+            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), statistics)
     scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
     known = test is not None and test.better
     learned = explained is None or explained >= limits.EXPLAINED
@@ -151,8 +151,8 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
         and rise.reversed_rise <= rise.flat_tolerance
         and not rise.relevant
     )
-    good = flat and known and learned and not view.has_concerns and not scattered
-    return sentences.say_flat(view, rise, fall, figures, flat=flat, good=good, known=known)
+    good = flat and known and learned and not view.has_warnings and not scattered
+    return sentences.say_flat(view, rise, fall, statistics, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:

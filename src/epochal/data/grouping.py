@@ -23,8 +23,8 @@ from epochal.errors import Refusal
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
 """Looks like a person, device or place with several samples: s01 in s01_003.png."""
-SCATTERED = "a random split puts on both sides"
-"""Part of the note for groups with both training and held-out samples."""
+GROUP_LEAK_NOTE_MARKER = "a random split puts on both sides"
+"""Marks the note on groups with both training and held-out samples, by which `runs.run_warnings` finds it."""
 
 
 def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
@@ -165,6 +165,6 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
         f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which "
-        f"{SCATTERED}, so that figures are too good: {option('groups_from', pattern)} "
+        f"{GROUP_LEAK_NOTE_MARKER}, so that figures are too good: {option('groups_from', pattern)} "
         "keeps each on one.",
     )

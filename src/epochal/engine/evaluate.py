@@ -140,7 +140,7 @@ def decide(
     broken = repeat.broken_index >= 0
     moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
     metrics = [moving, *metrics]
-    columns = dict(zip(spec.columns, metrics, strict=True))
+    columns = dict(zip(spec.metric_names, metrics, strict=True))
 
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
     finite = jnp.isfinite(losses).all()

@@ -258,7 +258,7 @@ def make_call(
             epoch=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
             index=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
             running=jnp.zeros((EVALUATION_SLOTS, repeats), bool),
-            values=jnp.zeros((EVALUATION_SLOTS, repeats, len(spec.columns)), jnp.float32),
+            values=jnp.zeros((EVALUATION_SLOTS, repeats, len(spec.metric_names)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)

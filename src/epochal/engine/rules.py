@@ -9,10 +9,10 @@ import jax
 
 
 class Observation(NamedTuple):
-    """One evaluation of one repeat: the epoch (with its fraction) and the columns of the curve, scalars."""
+    """One evaluation of one repeat: the epoch (with its fraction) and its metrics by name, scalars."""
 
     epoch: jax.Array
-    columns: dict[str, jax.Array]
+    metrics: dict[str, jax.Array]
 
 
 @runtime_checkable
@@ -31,8 +31,8 @@ class Rule(Protocol):
     def describe(self) -> str:
         """The rule in words."""
 
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the rule reads."""
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that the rule reads, such as "validation.loss"."""
         return ()
 
 

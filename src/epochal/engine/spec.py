@@ -115,8 +115,8 @@ class Spec:
         return smoothed(self.loss, self.label_smoothing)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of an evaluation."""
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of the metrics of an evaluation, such as "validation.loss"."""
         names = ["train.running_loss"]
         for part in self.parts:
             names += [f"{part}.loss", *(f"{part}.{metric.name}" for metric in self.metrics)]

@@ -16,7 +16,7 @@ from epochal.plan.order_registry import order_named
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import remainder_named
 from epochal.plan.sizes import BatchSchedule, Scheduled, as_integer, batch_size_of, bounded
-from epochal.plan.summary import document, html, summary
+from epochal.plan.summary import html, plan_json, summary
 
 _MOST_EPOCHS = 2**32 - 1
 _MOST_SEED = 2**64 - 1
@@ -218,7 +218,7 @@ Use "full" for one batch per epoch.
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the outcome of each remainder policy."""
-        return document(self)
+        return plan_json(self)
 
     # Inside ------------------------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ def html(plan: Counts) -> str:
     return view(*parts)
 
 
-def document(plan: Counts) -> dict[str, Any]:
+def plan_json(plan: Counts) -> dict[str, Any]:
     """The plan as JSON, with the outcome of each remainder policy."""
     return {
         "samples": plan.samples,

@@ -11,7 +11,7 @@ from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
 from epochal.report import study_page
-from epochal.report.formatting import format_number, interval, percent, sentence
+from epochal.report.formatting import format_interval, format_number, percent, sentence
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import advice_figures
 
@@ -87,7 +87,7 @@ def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
 
 
 def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[str, str, str, str]:
-    between = "" if choice.low == choice.high else interval(choice.low, choice.high)
+    between = "" if choice.low == choice.high else format_interval(choice.low, choice.high)
     note = f" {sentence(choice.note)}" if choice.note else ""
     return name, f"{choice.value:{form}}", between, f"{meaning}{note}"
 
@@ -162,20 +162,20 @@ def _ranged(ends: Sequence[float], write: Callable[[float], str]) -> Cell:
     if math.isnan(middle):
         return Cell("not finite")
     if math.isinf(middle):
-        return Cell("not reached", interval(low, high, write))
-    return Cell(write(middle), interval(low, high, write), middle)
+        return Cell("not reached", format_interval(low, high, write))
+    return Cell(write(middle), format_interval(low, high, write), middle)
 
 
 def _theory(advice: Advice) -> list[str]:
     noise, theory = advice.noise, advice.theory
     if noise is not None and noise.value is not None:
-        ends = interval(noise.low, noise.high)
+        ends = format_interval(noise.low, noise.high)
         found = [f"Measured noise scale: {format_number(noise.value)} samples (95 % interval {ends})."]
     else:
         why = advice.noise_words or (noise.reason if noise is not None else "")
         found = [sentence(f"The noise scale is not known here{f': {why}' if why else ''}")]
     if theory is not None:
-        ends = interval(theory.low, theory.high)
+        ends = format_interval(theory.low, theory.high)
         found.append(
             "With the measured time of an update, theory alone would take batch size "
             f"{format_number(theory.value)} ({ends})."

@@ -13,7 +13,7 @@ from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
 from epochal.report import study_page
-from epochal.report.formatting import format_ci, format_number, interval, percent, quality
+from epochal.report.formatting import format_ci, format_interval, format_number, percent, quality
 from epochal.report.page import Cell, Table
 from epochal.report.study_figures import by_size, comparison_figures, standing
 
@@ -52,7 +52,7 @@ def comparison_page(comparison: Comparison) -> str:
         headline=_headline(comparison, measured),
         measured=measured,
         units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
-        critical=comparison.critical_batch_size_ci95 and interval(low if low > 0 else -math.inf, high),
+        critical=comparison.critical_batch_size_ci95 and format_interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
         cost=_cost(rows),
@@ -107,7 +107,7 @@ def _done(comparison: Comparison) -> str:
 def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
     if not measured:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
-    row = comparison.chosen
+    row = comparison.recommended_row
     if len(measured) == 1:
         words = f"Nothing to choose: only {row.name} trained."
     else:
@@ -123,7 +123,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
     if not measured:
         return None
-    best = comparison.chosen
+    best = comparison.recommended_row
     if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     else:
@@ -255,7 +255,7 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
     format_value = found.differences.format_value
     return Cell(
         format_value(behind) if math.isfinite(behind) else "–",
-        "" if ends is None else interval(*ends, write=format_value),
+        "" if ends is None else format_interval(*ends, write=format_value),
         behind,
     ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
 

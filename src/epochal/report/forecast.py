@@ -81,10 +81,10 @@ def drawn(run: Run, series: int = 0, step: int = 1) -> tuple[NDArray[Any], Float
         time = time.astype("datetime64[s]")
     elif history.time_column.kind == "row":
         time = history.row[own]
-    shared = all(np.array_equal(run.splits[0], other) for other in run.splits[1:])
+    shared = all(np.array_equal(run.split_codes[0], other) for other in run.split_codes[1:])
     parts = []
     for name, scores in run.scores.items():
-        samples = np.flatnonzero(run.splits[0] == _CODES[name])
+        samples = np.flatnonzero(run.split_codes[0] == _CODES[name])
         if not shared or scores.predicted is None or not len(samples):
             continue
         predicted = scores.predicted.reshape(run.repeats, len(samples), -1)[:, :, step - 1]

@@ -54,11 +54,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def interval(low: float, high: float, write: Any = format_number) -> str:
+def format_interval(low: float, high: float, write: Any = format_number) -> str:
     """An interval in words, possibly open.
 
-    >>> interval(12, 40), interval(12, float("inf")), interval(0, float("inf")), interval(float("nan"), 1)
-    ('12 to 40', '12 or more', 'not known', 'not known')
+    >>> [format_interval(*ends) for ends in ((12, 40), (12, math.inf), (0, math.inf), (math.nan, 1))]
+    ['12 to 40', '12 or more', 'not known', 'not known']
     """
     if math.isnan(low) or math.isnan(high):
         return "not known"
@@ -132,7 +132,7 @@ def minute(date: str) -> str:
     return f"{date[:16].replace('T', ' ')} UTC"
 
 
-def coded(text: str) -> Markup:
+def code_html(text: str) -> Markup:
     """A sentence with its code set as such."""
     return Markup(notebook_view.coded(text))
 
@@ -145,6 +145,6 @@ def sentence(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (duration, coded, flat, interval, format_number, format_value, quality, sentence, format_ci)
+    for each in (duration, code_html, flat, format_number, format_value, quality, sentence, format_ci)
 } | {"count": counted, "counted": mean_count}
 """Those that templates use, by name."""

@@ -1,4 +1,4 @@
-"""The numbers of the figures of a run, computed once for Matplotlib and for its page."""
+"""The data of the plots of a run, computed once for Matplotlib and for its page."""
 
 from __future__ import annotations
 

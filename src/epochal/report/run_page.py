@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from epochal.common.text import counted
-from epochal.curves import KINDS, Curves, Summary, Verdict, figure_label
+from epochal.curves import KINDS, Curves, Summary, Verdict, statistic_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
 from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
@@ -65,7 +65,7 @@ def run_page(run: Run) -> str:
         answer=_answer(run.verdict),
         headline=_headline(run),
         strip=_strip(run),
-        judged={figure_label(name): value for name, value in run.verdict.figures.items()},
+        judged={statistic_label(name): value for name, value in run.verdict.statistics.items()},
         steps=list(_steps(run.forecasts)),
         repeats=len(run.curves.repeats),
         results=_results(run),
@@ -91,7 +91,7 @@ def _length(curves: Curves) -> list[str]:
 def plan_received(run: Run) -> Plan:
     """The plan; for an iterator, one pass through the samples received."""
     came, plan = run.data["sizes"]["train"], run.plan
-    if len(run.splits[0]) or not 0 < came < plan.samples:
+    if len(run.split_codes[0]) or not 0 < came < plan.samples:
         return plan
     size = min(plan.batch_sizes[0], came)
     return Plan(came, size, 1, seed=plan.seed, order="sequential", remainder=plan.remainder)
@@ -113,8 +113,8 @@ def _data(run: Run, of: str) -> dict[str, Any]:
 def _answer(verdict: Verdict) -> dict[str, str]:
     sign, tone = _SIGNS[verdict.kind.removeprefix("probably ")]
     tone = "warn" if verdict.kind == "probably unstable" else tone
-    if verdict.concerns:
-        kind, *others = verdict.concerns
+    if verdict.warnings:
+        kind, *others = verdict.warnings
         return {"sign": "!", "tone": "bad", "kind": kind, "sentence": " ".join([*others, verdict.sentence])}
     kind, _, rest = verdict.sentence.partition(": ")
     if not (rest and len(kind) <= 60):
@@ -226,10 +226,10 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         rows = [
             [
                 Cell(name),
-                *map(_spread, (figures.precision, figures.recall, figures.f1)),
-                Cell(mean_count(figures.support.mean), by=figures.support.mean),
+                *map(_spread, (metrics.precision, metrics.recall, metrics.f1)),
+                Cell(mean_count(metrics.support.mean), by=metrics.support.mean),
             ]
-            for name, figures in shown
+            for name, metrics in shown
         ]
         yield (
             f"Each {of}, {part}",
@@ -241,8 +241,8 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
 def _threshold(run: Run) -> Table:
     rows = [
         [Cell(f"{part} {name}".replace("_", " ")), _spread(run.metrics[part][name]), _spread(summary)]
-        for part, figures in run.at_threshold.items()
-        for name, summary in figures.items()
+        for part, metrics in run.at_threshold.items()
+        for name, summary in metrics.items()
     ]
     return Table(("", "above 0.5", "above the threshold"), rows, kind="classes")
 

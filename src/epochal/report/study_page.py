@@ -8,7 +8,7 @@ from typing import Any
 from epochal.choose.advice import Advice, Tried
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.time_to_target import ExpectedRunningTime
-from epochal.report.formatting import conditions, format_number, interval, minute
+from epochal.report.formatting import conditions, format_interval, format_number, minute
 from epochal.report.page import Cell, render
 
 STANDINGS = {
@@ -57,7 +57,7 @@ def ert_cell(ert: ExpectedRunningTime, *, ends: bool = True) -> Cell:
     """The expected updates to the target, with their interval, and how many repeats reached it if not all."""
     if ert.reached == 0:
         return Cell("not reached")
-    between = interval(ert.low, ert.high) if ends else ""
+    between = format_interval(ert.low, ert.high) if ends else ""
     missed = "" if ert.reached == ert.repeats else f"; reached in {ert.reached} of {ert.repeats}"
     return Cell(format_number(ert.expected), between + missed, ert.expected)
 

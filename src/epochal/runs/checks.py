@@ -44,14 +44,14 @@ def reading(path: Path, *kinds: type[BaseException]) -> Iterator[None]:
     except Refusal:
         raise
     except kinds as error:
-        raise damaged(path, f"{type(error).__name__}: {safe_line(error)}") from error
+        raise damaged(path, f"{type(error).__name__}: {excerpt(error)}") from error
 
 
 WRONG = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 """How constructors answer wrong values."""
 
 
-def safe_line(value: object) -> str:
+def excerpt(value: object) -> str:
     """Text from a file for a sentence: one line, no control characters, not long."""
     text = "".join(c if c.isprintable() else "?" for c in " ".join(str(value).split()))
     return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
@@ -75,7 +75,7 @@ def check_shape(shape: Any) -> None:
     if not whole or not 1 <= len(shape) <= 32 or math.prod(shape) > _MOST:
         raise Damaged(
             "data.shape must be 1 to 32 whole numbers, at least 1 each and at most 2^31 multiplied; "
-            f"got {safe_line(shape)}"
+            f"got {excerpt(shape)}"
         )
 
 
@@ -91,9 +91,7 @@ def custom_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task:
     except Refusal:
         raise
     except Exception as error:
-        raise Refusal(
-            f"the model does not fit the run: {type(error).__name__}: {safe_line(error)}."
-        ) from error
+        raise Refusal(f"the model does not fit the run: {type(error).__name__}: {excerpt(error)}.") from error
 
 
 def network_class(kind: object) -> type[BuiltIn] | None:
@@ -127,7 +125,7 @@ def rebuilt_model(
                     found = "none" if kernel is None else kernel.shape
                     raise damaged(
                         path,
-                        f"layer {layer} must be {safe_line(size)} as the settings say; the file has {found}",
+                        f"layer {layer} must be {excerpt(size)} as the settings say; the file has {found}",
                     )
         return model
     if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
@@ -135,16 +133,13 @@ def rebuilt_model(
     if kind == "import":
         name = settings.get("path")
         if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
-            raise damaged(
-                path, f'settings.model.path must be package.module:function; got "{safe_line(name)}"'
-            )
+            raise damaged(path, f'settings.model.path must be package.module:function; got "{excerpt(name)}"')
         raise Refusal(
             f"the run was trained with the model {name} of your own; name it again: "
             f"{option('model', name, of='ep.load')}."
         )
     raise Refusal(
-        f"the run was trained with a model of your own ({safe_line(kind)}); give it: "
-        "`ep.load(..., model=...)`."
+        f"the run was trained with a model of your own ({excerpt(kind)}); give it: `ep.load(..., model=...)`."
     )
 
 
@@ -152,7 +147,7 @@ def predictions_file(folder: Path, part: str) -> Path:
     """The file with the predictions of a part, which is checked as part of the name."""
     if part not in _SCORED:
         raise Refusal(
-            f'scores must be of {" or ".join(_SCORED)}; got "{safe_line(part)}". '
+            f'scores must be of {" or ".join(_SCORED)}; got "{excerpt(part)}". '
             "Save the run again with epochal."
         )
     return folder / f"predictions-{part}.parquet"

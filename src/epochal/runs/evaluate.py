@@ -61,10 +61,10 @@ def evaluate(
         target=run.data["target"],
         source=dataset.source,
         rows=dataset.samples,
-        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
+        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.split_codes),
         parameters=parameters,
         threshold=run.threshold,
-        raw_notes=(*dataset.raw_notes, *notes, *run.remarks),
+        raw_notes=(*dataset.raw_notes, *notes, *run.metric_notes),
         **of(run, to_target_units(run, outputs, dataset), dataset, _losses(run, outputs, dataset)),
     )
 
@@ -218,6 +218,6 @@ def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Float
 
 def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
     error = predicted - true
-    figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
+    metrics = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
     quantiles = dict(zip(_QUANTILES, np.quantile(error, _QUANTILES).tolist(), strict=True))
-    return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)
+    return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **metrics)

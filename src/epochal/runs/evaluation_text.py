@@ -136,9 +136,9 @@ def over_repeats(repeats: int) -> str:
 def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[str, str]) -> list[str]:
     """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
-    for name, figures in classes.items():
-        shares = (format_mean_sd(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((called[name], *shares, mean_count(figures.support.mean)))
+    for name, of_class in classes.items():
+        shares = (format_mean_sd(one) for one in (of_class.precision, of_class.recall, of_class.f1))
+        rows.append((called[name], *shares, mean_count(of_class.support.mean)))
     return aligned(rows, right=[4])
 
 

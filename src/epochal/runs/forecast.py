@@ -110,9 +110,8 @@ class EnsembleScores:
     def sentence(self, naive: NaiveForecast, rmse: Summary) -> str:
         """Whether the ensemble beats a naive forecast, with the mean of its members."""
         several = rmse.repeats > 1
-        members = (
-            f"; {rmse.format_value(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
-        )
+        mean = rmse.format_value(rmse.mean)
+        members = f"; {mean} is the mean of its {rmse.repeats} members" if several else ""
         who = "the ensemble" if several else "it"
         against = f"RMSE {rmse.format_value(self.rmse)} against {rmse.format_value(naive.rmse.mean)}{members}"
         if self.ci95 is None:
@@ -165,7 +164,7 @@ class ForecastScores(Record):
             and (one.skill.ci95 is None or one.skill.ci95[0] <= 0)
         )
 
-    def concern(self, part: str) -> str:
+    def warning(self, part: str) -> str:
         """The naive forecasts that it does not surely beat, in sentences; empty where it beats all."""
         doubts: dict[str, list[str]] = {}
         for one in self.naive:
@@ -219,16 +218,16 @@ def score_forecasts(
     errors = _squares(true, predicted)
 
     def summed(
-        figure: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], optimism: Any = 0.0
+        metric: Callable[..., Floats], *squares: Floats, bounds: tuple[float, float], optimism: Any = 0.0
     ) -> tuple[Summary, tuple[Summary, ...]]:
         """The metric of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
 
         def of_windows(own: list[Floats], chosen: NDArray[np.bool_]) -> Floats:
-            return figure(*(np.sqrt(chosen @ one / chosen.sum(axis=1, keepdims=True)) for one in own))
+            return metric(*(np.sqrt(chosen @ one / chosen.sum(axis=1, keepdims=True)) for one in own))
 
-        figures = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
-        whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(figures, places, strict=True)]
-        added = [influences(one, place) for one, place in zip(figures, places, strict=True)]
+        metrics = [functools.partial(of_windows, [one[k] for one in squares]) for k in range(len(places))]
+        whole = [one(np.ones((1, len(place)), bool))[0] for one, place in zip(metrics, places, strict=True)]
+        added = [influences(one, place) for one, place in zip(metrics, places, strict=True)]
         columns = [*map(np.asarray, (whole, added)), np.broadcast_to(optimism, np.shape(whole))]
         first, *steps = (
             new_samples(column, blocks.T, optimism=gained, bounds=bounds, **sizes)

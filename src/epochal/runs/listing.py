@@ -13,8 +13,8 @@ from epochal.curves import Summary
 from epochal.data.records import Record, convert_json
 from epochal.errors import Refusal
 from epochal.runs.checks import WRONG
-from epochal.runs.document import Document, read_document
 from epochal.runs.run_files import REQUEST, RUN
+from epochal.runs.run_json import RunJson, read_run_json
 from epochal.runs.studies import StudyFolder, read_study
 
 
@@ -33,7 +33,7 @@ class Entry(Record):
     batch_size: int = 0
     epochs: int = 0
     repeats: int = 0
-    figure: str = ""
+    result: str = ""
     verdict: str = ""
     settings: int = 1
     problem: str = ""
@@ -44,7 +44,7 @@ class Entry(Record):
         if self.problem:
             return (run, "", "", "", "", "", "", one_line(self.problem))
         numbers = (f"{one:,}" if one else "" for one in (self.batch_size, self.epochs, self.repeats))
-        return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
+        return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.result, self.verdict)
 
 
 def listing(folder: Path) -> list[Entry]:
@@ -69,14 +69,14 @@ def _entry(path: Path) -> Entry | None:
         unfinished = Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
         return unfinished if (path / REQUEST).is_file() else None
     try:
-        return _described(path, read_document(path))
+        return _described(path, read_run_json(path))
     except Refusal:
         return Entry(run=str(path), problem="can't be read: run.json is damaged, or of another version")
 
 
-def _described(path: Path, document: Document) -> Entry:
-    figures = [
-        _figure(f"{part}.{name}", convert_json(Summary, metrics[name], name))
+def _described(path: Path, document: RunJson) -> Entry:
+    results = [
+        _result_text(f"{part}.{name}", convert_json(Summary, metrics[name], name))
         for part in ("test", "validation")
         for metrics in [convert_json(dict[str, Any], document.scores.get(part, {}).get("metrics", {}), part)]
         for name in ("accuracy", "r2", "loss")
@@ -87,7 +87,7 @@ def _described(path: Path, document: Document) -> Entry:
         date=one_line(document.conditions["date"], 200),
         source=one_line(document.data["source"], 200),
         **{name: document.settings[name] for name in ("batch_size", "epochs", "repeats")},
-        figure=figures[0] if figures else "",
+        result=results[0] if results else "",
         verdict=document.verdict.kind + (" (interrupted)" if document.interrupted else ""),
     )
 
@@ -116,10 +116,10 @@ def _study_entry(study: StudyFolder) -> Entry:
         repeats = convert_json(int, best["repeats"], "repeats")
         verdict, settings = f"best of {len(found['rows']):,}", len(found["rows"])
     common |= {"batch_size": size, "epochs": math.ceil(epochs), "repeats": repeats}
-    figure = _figure(column, Summary.from_dict(best["quality"]))
-    return Entry(**common, figure=figure, verdict=verdict, settings=settings)
+    result = _result_text(column, Summary.from_dict(best["quality"]))
+    return Entry(**common, result=result, verdict=verdict, settings=settings)
 
 
-def _figure(name: str, summary: Summary) -> str:
+def _result_text(name: str, summary: Summary) -> str:
     spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
     return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"

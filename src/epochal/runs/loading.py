@@ -25,12 +25,12 @@ from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes
 from epochal.models.metrics import RESERVED
 from epochal.models.wrappers import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
-from epochal.runs.checks import WRONG, custom_model, damaged, read_table, reading, rebuilt_model, safe_line
-from epochal.runs.document import Document, check_run, read_document, read_scores
+from epochal.runs.checks import WRONG, custom_model, damaged, excerpt, read_table, reading, rebuilt_model
 from epochal.runs.forecast import Observed
 from epochal.runs.outcome import Fitted
 from epochal.runs.run import Run
 from epochal.runs.run_files import OBSERVED, PARAMETERS, check_files
+from epochal.runs.run_json import RunJson, check_run, read_run_json, read_scores
 from epochal.runs.tensors import Tensors, read_tensors
 
 PARTS = ("", "train", "validation", "test")
@@ -50,7 +50,7 @@ def load(folder: str | Path, model: Any = None) -> Run:
         Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
     path = Path(folder)
-    document = read_document(path)
+    document = read_run_json(path)
     record = _record(path, document, parameters=True)
     shape, dtype = tuple(document.data["shape"]), np.dtype(document.data["dtype"])
     tensors = {name.partition(".")[0]: read_tensors(path / name)[0] for name in PARAMETERS}
@@ -75,10 +75,10 @@ def load(folder: str | Path, model: Any = None) -> Run:
 
 def load_record(folder: str | Path) -> Run:
     """Read a run folder without parameters and model, for anything except predictions."""
-    return _record(Path(folder), read_document(Path(folder)), parameters=False)
+    return _record(Path(folder), read_run_json(Path(folder)), parameters=False)
 
 
-def _record(path: Path, document: Document, parameters: bool) -> Run:
+def _record(path: Path, document: RunJson, parameters: bool) -> Run:
     from pyarrow.lib import ArrowException
 
     check_files(path, document.files, parameters)
@@ -90,14 +90,15 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
             declare(name, str(direction).startswith("higher"))
     with reading(path, *WRONG, ArrowException):
         columns = {name: split.column(name) for name in split.column_names}
-        splits = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
+        split_codes = tuple(columns[f"repeat {k}"].to_numpy() for k in range(len(document.outcomes)))
         values = columns["order"].to_numpy() if "order" in columns else None
-        plan = _plan(document.plan, None if values is None else values[splits[0] == PARTS.index("train")])
+        own = None if values is None else values[split_codes[0] == PARTS.index("train")]
+        plan = _plan(document.plan, own)
         encoder = None if document.encoder is None else encoder_from_dict(document.encoder)
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),
             "observed": None if document.history is None else Observed.from_arrow(document.history, history),
-            "names": tuple(map(safe_line, columns["name"].to_pylist())) if "name" in columns else (),
+            "names": tuple(map(excerpt, columns["name"].to_pylist())) if "name" in columns else (),
             "rows": columns["row"].to_numpy(),
             **({"hashes": columns["hash"].to_numpy()} if "hash" in columns else {}),
         }
@@ -109,11 +110,11 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         "encoder": encoder,
         "baseline": {part: list(values) for part, values in document.baseline.items()},
         "forecasts": document.forecasts or {},
-        "splits": splits,
+        "split_codes": split_codes,
         "order_values": values,
         "folder": path,
     }
-    same = fields_of(Run).keys() & fields_of(Document).keys() - found.keys()
+    same = fields_of(Run).keys() & fields_of(RunJson).keys() - found.keys()
     run = Run(**{name: getattr(document, name) for name in same}, **found)
     with reading(path):
         check_run(run)
@@ -144,7 +145,7 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
     names, misfit = names_of(shapes), "the model does not fit the run:"
     for name in sorted(found["best"]):
         if name.startswith("0/") and name[2:] not in names:
-            raise Refusal(f"{misfit} it has no {safe_line(name[2:])}, which the run has.")
+            raise Refusal(f"{misfit} it has no {excerpt(name[2:])}, which the run has.")
 
     def variables(which: str, repeat: int) -> Variables:
         leaves = [found[which].get(f"{repeat}/{name}") for name in names]

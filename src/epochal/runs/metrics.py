@@ -26,7 +26,7 @@ class RepeatMetrics:
     values: dict[str, float]
     influences: dict[str, Floats]
     pairs: tuple[Ints, ...] = ()
-    """The distinct pairs of a cluster and its class or label, and of it and a predicted one, as numbers."""
+    """Distinct (cluster, true class) and (cluster, predicted class) pairs, encoded as ints."""
 
 
 def blocks_of(clusters: NDArray[Any], ordered: bool = False) -> Ints:

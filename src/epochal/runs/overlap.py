@@ -73,22 +73,22 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 
 
 def overlap_of(
-    dataset: Dataset, fingerprint: str, hashes: NDArray[np.uint64], splits: Sequence[NDArray[np.uint8]]
+    dataset: Dataset, fingerprint: str, hashes: NDArray[np.uint64], split_codes: Sequence[NDArray[np.uint8]]
 ) -> Overlap:
     """Which of the samples a run was trained on, by the fingerprint of its data and the hashes of samples."""
     noun = "rows" if dataset.timeline is None else "windows"
-    found = Overlap(dataset.samples, None, 0, 0, dataset.fingerprint == fingerprint, len(splits), noun)
+    found = Overlap(dataset.samples, None, 0, 0, dataset.fingerprint == fingerprint, len(split_codes), noun)
     own = hashes_of(dataset) if len(hashes) else hashes
     if not len(own):
         return found
     trained, validated = np.zeros(len(own), np.int64), np.zeros(len(own), bool)
-    repeats = Counter(part.tobytes() for part in splits)
-    for key, part in {part.tobytes(): part for part in splits}.items():  # most repeats share one
+    repeats = Counter(part.tobytes() for part in split_codes)
+    for key, part in {part.tobytes(): part for part in split_codes}.items():  # most repeats share one
         trained += repeats[key] * np.isin(own, hashes[part == 1])
         validated |= np.isin(own, hashes[part == 2])
     return replace(
         found,
         trained=int((trained > 0).sum()),
-        by_all=int((trained == len(splits)).sum()),
+        by_all=int((trained == len(split_codes)).sum()),
         validated=int((validated & (trained == 0)).sum()),
     )

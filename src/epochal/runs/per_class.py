@@ -70,9 +70,9 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassMetri
     else:
         hits = np.diagonal(confusion, axis1=1, axis2=2)
         true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    figures = _share(hits, predicted), _share(hits, true), _share(2 * hits, true + predicted), true
+    metrics = _share(hits, predicted), _share(hits, true), _share(2 * hits, true + predicted), true
     return {
-        name: ClassMetrics(*(summarize(values[:, k], interval=False) for values in figures))
+        name: ClassMetrics(*(summarize(values[:, k], interval=False) for values in metrics))
         for k, name in enumerate(classes)
     }
 

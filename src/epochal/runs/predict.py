@@ -250,7 +250,7 @@ def predict(
     unknown_labels = any("count in no figure" in note for note in dataset.raw_notes)
     if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
         notes.append(f"{without_target(run, known)}: they count in no figure.")
-    overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits) if labeled else None
+    overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.split_codes) if labeled else None
     if overlap is not None and (overlap.trained != 0 or overlap.validated) and overlap.sentence:
         notes.append(overlap.sentence)
     if coordinates and None in coordinates["row"]:

@@ -73,7 +73,7 @@ class Run:
     """
     names: tuple[str, ...] = ()
     """Names of samples, such as image files; empty if rows have only numbers."""
-    splits: tuple[NDArray[np.uint8], ...] = ()
+    split_codes: tuple[NDArray[np.uint8], ...] = ()
     """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
     order_values: NDArray[Any] | None = None
     """The order's per-sample values (class, weight or group); None for most orders."""
@@ -104,14 +104,14 @@ class Run:
 
     @property
     def precision(self) -> str:
-        """The precision of training and prediction."""
+        """The option `precision` (not the metric): "float32" or "bfloat16", what the model computes in."""
         return str(self.settings.get("precision", "float32"))
 
     def plan_of(self, repeat: int) -> Plan:
         """The plan of one repeat, with its seed and the order's values of its training samples."""
         order = self.plan.order
         if self.order_values is not None:
-            order = order.bind(self.order_values[self.splits[repeat] == 1])
+            order = order.bind(self.order_values[self.split_codes[repeat] == 1])
         return self.plan.with_(seed=self.order_seeds[repeat], order=order)
 
     @cached_property
@@ -239,8 +239,8 @@ class Run:
         return found[0] if found else None
 
     @property
-    def caution(self) -> str:
-        """A caveat of the figures, in a sentence; empty with test samples."""
+    def metric_warning(self) -> str:
+        """A warning about the metrics, in a sentence; empty with test samples."""
         part, sentences = ("test" if "test" in self.scores else "validation"), []
         scores = self.scores.get(part)
         if scores is None:
@@ -274,8 +274,8 @@ class Run:
         return f"after {span} of {self.plan.epochs:,} epochs: {'; '.join(why)}"
 
     @property
-    def remarks(self) -> list[str]:
-        """Notes needed to read the figures, one sentence each."""
+    def metric_notes(self) -> list[str]:
+        """Notes needed to read the metrics, one sentence each."""
         sentences = []
         if self.settings.get("target_standardized"):
             shown = next(iter(self.metrics.values()), {})
@@ -388,13 +388,13 @@ class Run:
     __str__ = summary
 
     def __repr__(self) -> str:
-        figure = ""
+        result = ""
         if self.headline is not None:
             name, found = self.headline
             spread = "" if found.sd is None else f" ± {found.format_value(found.sd)}"
-            figure = f", {label_of(name)} {found.format_value(found.mean)}{spread}"
+            result = f", {label_of(name)} {found.format_value(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
-        return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+        return f"Run({repeats}, {self.plan.epochs} epochs{result}, {self.verdict.kind})"
 
     def _repr_html_(self) -> str:
         return late_bound("run_html")(self)

@@ -12,7 +12,7 @@ from epochal.errors import Refusal
 from epochal.models.initial import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
-from epochal.runs.checks import damaged, reading, safe_line
+from epochal.runs.checks import damaged, excerpt, reading
 from epochal.runs.checksummed_json import LIMIT, parse, unseal
 from epochal.runs.disk import Digest
 from epochal.runs.studies import refuse_study
@@ -49,11 +49,11 @@ def read_run(folder: Path) -> dict[str, Any]:
         document = parse(text)
         format_ = document["format"]
     except (ValueError, LookupError, TypeError) as error:
-        raise Refusal(f'"{file}" is damaged: {safe_line(error)}.') from error
+        raise Refusal(f'"{file}" is damaged: {excerpt(error)}.') from error
     # Another version may seal in another way, so the version is checked first.
     if format_ != FORMAT:
         raise Refusal(
-            f'"{folder}" has run format {safe_line(format_)}; this version of epochal reads {FORMAT}.'
+            f'"{folder}" has run format {excerpt(format_)}; this version of epochal reads {FORMAT}.'
         )
     return unseal(text, file)
 
@@ -64,7 +64,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Digest]:
     if not isinstance(files, dict):
         raise damaged(folder, f"{RUN} lists no files")
     if unknown := [name for name in files if name not in RESULTS]:
-        raise damaged(folder, f'{RUN} lists "{safe_line(unknown[0])}", which is no file of a run')
+        raise damaged(folder, f'{RUN} lists "{excerpt(unknown[0])}", which is no file of a run')
     if lacking := [name for name in (*_TABLES, *PARAMETERS) if name not in files]:
         raise damaged(folder, f"{RUN} does not list {lacking[0]}")
     with reading(folder):

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.grouping import SCATTERED
-from epochal.data.tables.association import DETERMINES
+from epochal.data.grouping import GROUP_LEAK_NOTE_MARKER
+from epochal.data.tables.association import LEAK_NOTE_MARKER
 from epochal.runs.forecast import ForecastScores
 
 _MOST_NAMED = 5
 
 
-def concerns_of(
+def warnings_of(
     notes: Sequence[str],
     forecasts: Mapping[str, ForecastScores],
     confusion: Mapping[str, NDArray[np.int64]],
@@ -23,12 +23,13 @@ def concerns_of(
 ) -> tuple[str, ...]:
     """Warnings, the most important first; `confusion` has counts (repeats, true, predicted) by part.
 
-    >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
+    >>> warnings_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)
     """
-    found = [f"Leakage suspected: {note}" for note in notes if DETERMINES in note or SCATTERED in note]
+    markers = (LEAK_NOTE_MARKER, GROUP_LEAK_NOTE_MARKER)
+    found = [f"Leakage suspected: {note}" for note in notes if any(one in note for one in markers)]
     for part, scores in list(forecasts.items())[-1:]:  # test if there is one
-        found.append(scores.concern(part))
+        found.append(scores.warning(part))
     for part, counts in list(confusion.items())[-1:]:
         found.append(_never_predicted(part, counts, classes, weighted))
     return tuple(filter(None, found))

@@ -24,13 +24,13 @@ from epochal.runs import disk
 from epochal.runs.checks import predictions_file
 from epochal.runs.checksummed_json import seal
 from epochal.runs.disk import Digest
-from epochal.runs.document import Document, predictions_table
 from epochal.runs.run import Run
 from epochal.runs.run_files import FORMAT, OBSERVED, PAGE, RESULTS, RUN
+from epochal.runs.run_json import RunJson, predictions_table
 from epochal.runs.tensors import write_tensors
 
 _HIDDEN = ".result-"
-_FIGURES = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
+_SCORE_FIELDS = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
 
 
 def refuse_existing(folder: str | Path) -> Path:
@@ -101,7 +101,8 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Digest]:
     files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
     columns: dict[str, Any] = {"name": run.names, "hash": run.hashes, "order": run.order_values}
     columns = {name: column for name, column in columns.items() if column is not None and len(column)}
-    columns = {"row": run.rows, **columns} | {f"repeat {k}": column for k, column in enumerate(run.splits)}
+    parts = {f"repeat {k}": column for k, column in enumerate(run.split_codes)}
+    columns = {"row": run.rows, **columns, **parts}
     split = pa.table({name: pa.array(column) for name, column in columns.items()})
     files["split.parquet"] = _write_table(split, folder / "split.parquet")
     for part, scores in run.scores.items():
@@ -129,12 +130,12 @@ def _write_table(table: Any, path: Path, compression: str = "zstd") -> Digest:
 
 def _document(run: Run, files: Mapping[str, Digest]) -> dict[str, Any]:
     scores = {
-        part: {name: getattr(scores, name) for name in _FIGURES}
+        part: {name: getattr(scores, name) for name in _SCORE_FIELDS}
         | {"per_class": run.per_class.get(part, {})}  # it follows, and is there for other readers
         for part, scores in run.scores.items()
     }
     found = {"format": FORMAT, "plan": run.plan, "history": run.observed, "scores": scores, "files": files}
-    return {name: found[name] if name in found else getattr(run, name) for name in fields_of(Document)}
+    return {name: found[name] if name in found else getattr(run, name) for name in fields_of(RunJson)}
 
 
 def _parameters(run: Run, which: str) -> dict[str, NDArray[Any]]:

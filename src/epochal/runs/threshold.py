@@ -121,7 +121,7 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
     return float(middle[best][np.argmin(np.abs(middle[best] - 0.5))])
 
 
-def decide(
+def apply_threshold(
     rule: str | float, scores: Mapping[str, Scores], positive: str
 ) -> tuple[Threshold, dict[str, Scores]]:
     """The threshold of a run, and the scores of its parts with it; `rule` is a metric, or the threshold."""

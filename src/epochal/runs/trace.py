@@ -111,11 +111,11 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Sampl
             if run.observed is not None:
                 why = "no window has its first target there"
         raise Refusal(f"no sample is row {row}: {why}.")
-    parts = run.splits[repeat][found]
+    parts = run.split_codes[repeat][found]
     if _TRAIN not in parts:
         name = {2: "a validation sample", 3: "a test sample"}.get(int(parts[0]), "in no part")
         raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
-    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
+    train = np.flatnonzero(run.split_codes[repeat] == _TRAIN)
     # The row of a ranked item is that of a sample for each pair in which it is first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
     planned = [use for sample in samples for use in plan.find(int(sample), epoch)]
@@ -148,7 +148,7 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
         return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
-    samples = np.flatnonzero(run.splits[repeat] == _TRAIN)[plan.batch(epoch, batch)]
+    samples = np.flatnonzero(run.split_codes[repeat] == _TRAIN)[plan.batch(epoch, batch)]
     names = tuple(run.names[k] for k in samples) if run.names else ()
     return Formed(repeat, update, epoch, batch, tuple(run.rows[samples].tolist()), names)
 

@@ -240,6 +240,4 @@ SHARE = number_in_range("at least 0 and less than 1", lambda number: 0 <= number
 HELD_OUT = ValueKind(plain_number, number_or_path)
 INTERVAL = ValueKind(lambda value: parse_evaluation_interval(value) and value)
 THRESHOLD = ValueKind(_checked_threshold, number_or_path, THRESHOLDS)
-WEIGHTS = ValueKind(
-    ANY.check, lambda text: _read_pairs(text.split(",")) if "=" in text else text, ("balanced",)
-)
+WEIGHTS = ValueKind(ANY.check, lambda it: _read_pairs(it.split(",")) if "=" in it else it, ("balanced",))

@@ -99,7 +99,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
     """Notes before training."""
     settings, spec, model, dataset = prepared.settings, prepared.spec, prepared.model, prepared.dataset
     most = spec.micro_batch
-    notes = [*prepared.remarks, *prepared.initial.notes, *weight_notes(prepared)]
+    notes = [*prepared.notes, *prepared.initial.notes, *weight_notes(prepared)]
     if settings.precision != "float32":
         notes.append(f"computes in {settings.precision}; parameters, optimizer and losses are float32")
     if settings.deterministic:

@@ -96,17 +96,8 @@ class RunEnded:
     """Why the run could not be written, or empty."""
 
 
-Event = (
-    RunStarted
-    | Resumed
-    | Evaluated
-    | Progressed
-    | Checkpointed
-    | Unsaved
-    | ClusterNote
-    | RepeatEnded
-    | RunEnded
-)
+_OfRun = RunStarted | Resumed | Checkpointed | Unsaved | ClusterNote | RunEnded
+Event = _OfRun | Evaluated | Progressed | RepeatEnded
 
 
 def evaluations(rows: Curves) -> Iterator[Evaluated]:

@@ -110,7 +110,7 @@ def train_stack(
         return Call(updates if most is None else min(updates, most), reason, control.signal)
 
     def tell(evaluations: Sequence[StackEvaluation]) -> None:
-        rows = curves_of(prepared.plan, prepared.spec.columns, repeats, evaluations)
+        rows = curves_of(prepared.plan, prepared.spec.metric_names, repeats, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
         report(StackProgress(repeats, rows, stack.update, stack.last_update, stack.seconds))
@@ -206,8 +206,8 @@ def micro_batched(prepared: Prepared) -> Prepared:
     repeats, team, workers = max(stacks.repeats, key=len), stacks.device_groups[0], stacks.programs_per_device
     data, most = prepared.stack_data(repeats, team), prepared.plan.batch_sizes[0]
 
-    def with_(size: int | None, *remarks: str) -> Prepared:
-        return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
+    def with_(size: int | None, *notes: str) -> Prepared:
+        return replace(prepared, spec=replace(prepared.spec, micro_batch=size), notes=notes)
 
     @functools.cache
     def need(size: int) -> int:

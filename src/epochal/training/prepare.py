@@ -78,9 +78,9 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, IteratorArray)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if settings.batch_size is None:
-        settings, remarks = _default_batch(settings, order, None if endless else splits[0].train)
+        settings, notes = _default_batch(settings, order, None if endless else splits[0].train)
     assert settings.batch_size is not None
     if endless:
         plan = endless_plan(settings)
@@ -162,16 +162,16 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         halving=halving,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
-    for column in (monitor, *rule.columns()):
+    for column in (monitor, *rule.metric_names()):
         name = column.partition(".")[2]
         if name in undirected:
             raise Refusal(
                 f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
                 f'function, "{name}", greater_is_better=False)], or True.'
             )
-        if column not in spec.columns:
+        if column not in spec.metric_names:
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
-            raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
+            raise Refusal(did_you_mean("column", column, spec.metric_names) + lacking)
     prepared = Prepared(
         **{one.name: getattr(samples, one.name) for one in fields(SplitSamples)} | {"settings": settings},
         plan=plan,
@@ -181,7 +181,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         initial=initial,
         loss_name=loss_name,
         spec=spec,
-        remarks=remarks,
+        notes=notes,
     )
     _check_orders(prepared)
     check_fit(prepared, reuse)

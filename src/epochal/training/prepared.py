@@ -73,8 +73,8 @@ class Prepared(SplitSamples):
     loss_name: str
     spec: Spec
     """For one repeat; a stack of several replaces `repeats`."""
-    remarks: tuple[str, ...] = ()
-    """Further notes, one sentence each."""
+    notes: tuple[str, ...] = ()
+    """What was adjusted to start it, one sentence each; those on the data are with the data set."""
 
     @property
     def small(self) -> bool:

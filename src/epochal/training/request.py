@@ -37,7 +37,7 @@ _FILES = {"validation": "validation data", "test": "test data", "initial": "firs
 """Settings that may name a file."""
 
 
-def document(prepared: Prepared) -> dict[str, Any]:
+def request_json(prepared: Prepared) -> dict[str, Any]:
     """The request of a training as JSON: model, data and settings as given, or {"given": words}."""
     settings = prepared.settings
     if settings.micro_batch == "auto":
@@ -80,7 +80,7 @@ def ask_again(
 
     >>> from epochal.models import MLP
     >>> from epochal.training.prepare import prepare
-    >>> request = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> request = request_json(prepare(MLP(8), "example:iris", Settings(epochs=5)))
     >>> model, data, settings = ask_again(request)
     >>> model.hidden, data.samples, settings.epochs
     ((8,), 150, 5)

@@ -22,8 +22,8 @@ from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
 from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
-from epochal.runs.run_warnings import concerns_of
-from epochal.runs.threshold import decide
+from epochal.runs.run_warnings import warnings_of
+from epochal.runs.threshold import apply_threshold
 from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import conditions, describe_data, describe_settings
@@ -132,7 +132,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
                 failed = failed or error.sentence.rstrip(".")
     threshold, rule = None, prepared.settings.threshold
     if rule is not None and (not isinstance(rule, str) or "validation" in scores):
-        threshold, scores = decide(rule, scores, prepared.task.classes[1])
+        threshold, scores = apply_threshold(rule, scores, prepared.task.classes[1])
     forecasts = forecasts_of(prepared, repeats, scores, optimism)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
@@ -168,7 +168,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         else None,
         interval=_for_new_samples(scores, "loss"),
         roc_auc=_for_new_samples(scores, "roc_auc"),
-        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
+        warnings=warnings_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
     )
     return Run(
         plan=prepared.plan,
@@ -191,7 +191,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         rows=prepared.dataset.row_numbers[: 0 if prepared.endless else None],
         hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
-        splits=tuple(
+        split_codes=tuple(
             np.empty(0, np.uint8)
             if prepared.endless
             else _parts(prepared.splits[repeat], prepared.dataset.samples)

@@ -153,7 +153,7 @@ def rule_digest(prepared: Prepared) -> str:
     """Sixteen hexadecimal digits of a stopping rule."""
     rule = prepared.spec.rule
     number: Any = jax.ShapeDtypeStruct((), np.float32)
-    observation = Observation(number, dict.fromkeys(prepared.spec.columns, number))
+    observation = Observation(number, dict.fromkeys(prepared.spec.metric_names, number))
     return _program_digest(
         jax.make_jaxpr(rule.init)(), jax.make_jaxpr(rule.step)(jax.eval_shape(rule.init), observation)
     )

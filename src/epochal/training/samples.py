@@ -27,7 +27,7 @@ from epochal.data import (
     transform,
 )
 from epochal.data.duplicates import find_duplicates, whole_groups
-from epochal.data.grouping import SCATTERED
+from epochal.data.grouping import GROUP_LEAK_NOTE_MARKER
 from epochal.data.lazy import MemoryArray, streams_note
 from epochal.data.records import code_sizes
 from epochal.data.registry import read, recognized
@@ -246,7 +246,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
     if settings.split == "chronological" or not held:
         return dataset
     note = (
-        f"the order has groups, which {SCATTERED}, so that figures may be too good: "
+        f"the order has groups, which {GROUP_LEAK_NOTE_MARKER}, so that figures may be too good: "
         '`split="groups"` keeps each on one.'
     )
     return replace(dataset, raw_notes=(*dataset.raw_notes, note))

@@ -129,7 +129,7 @@ def _one(
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
     numbers = int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
     kept = StackState(TrainState(position, state), *numbers)
-    columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
+    columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.metric_names}
     rows: dict[str, Any] = {
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
     }

@@ -44,7 +44,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.progress import Display, EventPrinter, display
 from epochal.training.repeats import cluster_for, train_repeats
-from epochal.training.request import document
+from epochal.training.request import request_json
 from epochal.training.result import StackResult, conclude
 from epochal.training.resume_fingerprint import resume_fingerprint
 from epochal.training.signatures import settings_of, takes_options
@@ -175,7 +175,7 @@ def train(
     def begin() -> RunFolder | None:
         if saving is None:
             return None
-        return RunFolder.begin(saving, document(prepared), resume_fingerprint(prepared))
+        return RunFolder.begin(saving, request_json(prepared), resume_fingerprint(prepared))
 
     folder = None if saving is None else Path(saving.path)
     control = control or Control()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from epochal.data.tables.encode import as_text
 
-DETERMINES = " determines the target: "
-"""Part of the note on a column that leaks the target."""
+LEAK_NOTE_MARKER = " determines the target: "
+"""Marks the note on a column that leaks the target, by which `runs.run_warnings` finds it."""
 
 _ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
 """Evenly spaced rows on which columns are compared with the target, fewer for many columns."""

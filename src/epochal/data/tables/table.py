@@ -17,7 +17,7 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import form_of
 from epochal.data.files.reading import FileForm, naming_sheet
 from epochal.data.lazy import FileArray, sampled
-from epochal.data.tables.association import DETERMINES, TargetValues, target_values
+from epochal.data.tables.association import LEAK_NOTE_MARKER, TargetValues, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
 from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
@@ -166,7 +166,7 @@ def encoder_of(
         seen = known.rows_of(table.column(index))
         if how := known.determined_by(plain_numbers(seen, found, name) if found.number_format else seen):
             notes.append(
-                f"{called(names, index)}{DETERMINES}{how}. If it is not known before the target "
+                f"{called(names, index)}{LEAK_NOTE_MARKER}{how}. If it is not known before the target "
                 f"is, leave it out with {option('drop', [reference(names, index)])}."
             )
     if problems:

@@ -29,10 +29,10 @@ def run_html(run: Run) -> str:
     head, *rows = results_table(run)
     return view(
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
-        items("", run.verdict.concerns),
+        items("", run.verdict.warnings),
         paragraph(run.verdict.sentence, run.verdict.remedy, run.failed),
         table(head, rows, words=(0,)),
-        paragraph(*run.remarks, run.caution),
+        paragraph(*run.metric_notes, run.metric_warning),
         _curves(run.curves),
         items("Notes", run.notes, folded=True),
     )
@@ -104,7 +104,7 @@ def _call(options: Mapping[str, object]) -> str:
 
 
 def _chosen(found: Comparison) -> dict[str, object]:
-    row, options = found.chosen, found.options
+    row, options = found.recommended_row, found.options
     options.setdefault("batch_size", row.batch_size)
     names = ("target", "sample_weight", "batch_size", "optimizer", "epochs")
     chosen = {name: options[name] for name in names if name in options}

@@ -46,10 +46,8 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     # Settings in the order of their batch sizes have a color and a marker; the others are gray.
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     inks = {row.name: ink for row, *ink in zip(shown, INKS[style], MARKERS, strict=False)}
-    steps = any(
-        row.updates_to_target is not None and 0 < row.updates_to_target.expected < math.inf
-        for row in found.rows
-    )
+    times = [row.updates_to_target.expected for row in found.rows if row.updates_to_target]
+    steps = any(0 < one < math.inf for one in times)
     figure = parts.new_figure(look, 10.0, 8.4, hspace=0.08, wspace=0.06)
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     below = [grid[1, column] for column in range(2 if steps else 1)]

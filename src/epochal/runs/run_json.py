@@ -29,7 +29,7 @@ from epochal.runs.threshold import Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
+class RunJson:
     """What run.json holds, in this order."""
 
     format: int
@@ -65,12 +65,12 @@ _INNER: dict[str, dict[str, Any]] = {
 """What is taken out of the parts that may hold more."""
 
 
-def read_document(path: Path) -> Document:
+def read_run_json(path: Path) -> RunJson:
     """What the run.json of a folder holds."""
     value = read_run(path)
     listed(path, value)
     with reading(path):
-        document = built(Document, value)
+        document = built(RunJson, value)
         for part in document.scores:
             predictions_file(path, part)
         for part, kinds in _INNER.items():
@@ -105,7 +105,7 @@ def check_run(run: Run) -> None:
         raise Damaged("metrics.parquet has repeats that the run has not")
     _numbers("split.parquet", "row", run.rows, "iu")
     _numbers("split.parquet", "hash", run.hashes, "u")
-    for number, split in enumerate(run.splits):
+    for number, split in enumerate(run.split_codes):
         _numbers("split.parquet", f"repeat {number}", split, "iu")
         if len(split) and not 0 <= int(split.min()) <= int(split.max()) <= 3:
             raise Damaged("split.parquet has parts that there are not")

@@ -16,13 +16,13 @@ def trained(**options):
     return ep.fit(ep.MLP(2), *data, order=ep.Groups(GROUPS), epochs=2, repeats=2, progress=False, **options)
 
 
-def test_groups_on_both_sides_of_a_random_split_are_the_first_concern():
-    (concern,) = trained().verdict.concerns
-    assert concern.startswith(
+def test_groups_on_both_sides_of_a_random_split_are_the_first_warning():
+    (warning,) = trained().verdict.warnings
+    assert warning.startswith(
         "Leakage suspected: the order has groups, which a random split puts on both sides"
     )
-    assert '`split="groups"` keeps each on one' in concern
-    assert not trained(split="groups").verdict.concerns
+    assert '`split="groups"` keeps each on one' in warning
+    assert not trained(split="groups").verdict.warnings
 
 
 def test_one_repeat_never_surely_beats_a_naive_forecast():
@@ -35,7 +35,7 @@ def test_one_repeat_never_surely_beats_a_naive_forecast():
             "The forecast does not beat the last value",
             "One repeat cannot tell whether the forecast beats",
         )
-        assert any(concern.startswith(doubts) for concern in verdict.concerns)
+        assert any(warning.startswith(doubts) for warning in verdict.warnings)
 
 
 NOISE = {
@@ -70,5 +70,7 @@ def test_a_run_says_that_few_samples_make_its_error():
             inputs = random.normal(size=(1000, 2))
             targets = inputs[:, 0] + NOISE[kind](random, 1000)
             run = ep.fit(ep.MLP(4), inputs, targets, **options)
-            said[kind] += "of 200 validation samples make half of the squared error: the" in run.caution
+            said[kind] += (
+                "of 200 validation samples make half of the squared error: the" in run.metric_warning
+            )
     assert said["normal"] == 0 and said["lognormal"] >= 4, said
