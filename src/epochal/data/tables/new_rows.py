@@ -26,8 +26,8 @@ from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Content, Reading, naming_sheet
 from epochal.data.files.sniff import DELIMITERS, Dialect, sniff
-from epochal.data.files.survey import survey, valid_in
 from epochal.data.files.text import read_text
+from epochal.data.files.text_scan import scan_text, valid_in
 from epochal.data.recipe import EXAMPLE
 from epochal.data.tables.encode import as_in_training, encode, plain_numbers, without_na_values
 from epochal.data.tables.frames import ROLES, NamedTable, column_beside, is_pair, named_table, table_of_frame
@@ -126,7 +126,7 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
         with suppress(Refusal, OSError):  # another kind of source, or one that is refused when it is read
             found = replace(reading, **options)
             content = unpack(existing(source), found.sheet) if old or options else None
-            if content and old and survey(content).encoding[:3] != "utf" and valid_in(content, old):
+            if content and old and scan_text(content).encoding[:3] != "utf" and valid_in(content, old):
                 found = replace(found, encoding=old)
             names = sniff(content, found).names if content and options else encoder.names
             if (has_header(names) or not encoder.header) and match_columns(encoder, names):
