@@ -155,8 +155,14 @@ def train(
     All is checked at the call, before the first event. Closing the iterator ends the training.
 
     Args:
-        model, data, y, target, sample_weight, out, ray: as in `fit`.
+        model: as in `fit`.
+        data: as in `fit`.
+        y: as in `fit`.
+        target: as in `fit`.
+        sample_weight: as in `fit`.
         control: stops it (`Control.stop`).
+        out: as in `fit`.
+        ray: as in `fit`.
         **options: those of a training, by name:
     """
     y = y_or_target(y, target)

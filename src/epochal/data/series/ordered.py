@@ -85,12 +85,11 @@ def series_columns(
         when, time_column, note = _time(table, {chosen, series} | dropped, series, options.date_format)
     else:
         time_column, note = _read_time_column(table.column(when), names, when, options.date_format)
-    notes = [note]
+    notes, left_out = [note], list[LeftOut]()
     if time_zone is not None:
         time_column = _in_zone(time_column, time_zone, table, when)
     wanted = frozenset(range(len(names))) if inputs is None else resolve_all(inputs, names, "inputs")
     listed = frozenset[int]().union(*roles.values(), () if inputs is None else wanted)
-    left_out: list[LeftOut] = []
     if when is None:
         aside = {chosen, series} | dropped | roles["categorical"] | roles["keep"]
         _refuse_unread_time(table, aside if inputs is None else aside | wanted)

@@ -52,8 +52,7 @@ def encode(
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
     out = np.empty((table.num_rows, len(encoder.features)), dtype)
     direct = len(passthrough) == len(encoder.raw_names)
-    unseen: dict[str, Counter[str]] = {}
-    start = 0
+    start, unseen = 0, dict[str, Counter[str]]()
     for batch in table.select(list(positions)).to_batches(max_chunksize=_ROWS):
         rows = batch.num_rows
         block = out[start : start + rows]
@@ -279,9 +278,8 @@ def as_in_training(
 
     Columns in the training format are unchanged, as are ambiguous ones: encoding them reports what is wrong.
     """
-    notes: list[str] = []
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    separator = decimal_of_columns(table)
+    separator, notes = decimal_of_columns(table), list[str]()
     for position, column in zip(positions, encoder.columns, strict=True):
         cells, name, found = table.column(position), called(encoder.names, column.index), None
         if column.kind == "date":

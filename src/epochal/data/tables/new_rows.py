@@ -194,8 +194,7 @@ def frame_beside(encoder: TableEncoder | None, source: tuple[Any, ...]) -> Named
         source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
     )
     names = table.column_names
-    beside: dict[str, pa.ChunkedArray] = {}
-    taken = set()
+    beside, taken = dict[str, pa.ChunkedArray](), set[str]()
     for role, values in zip(ROLES, source[1:], strict=False):
         if isinstance(values, (str, int)):
             taken.add(name := names[resolve(values, names, role)])

@@ -108,11 +108,9 @@ def send(what: str, words: str) -> None:
     print(what, words, flush=True)
 
 
-def main(
-    index: int, count: int, name: str, host: str, port: int, heartbeat_timeout: int, timeout: int
-) -> None:
+def main(index: int, count: int, name: str, host: str, port: int, heartbeat: int, timeout: int) -> None:
     """Watch a training process until it ends."""
-    watcher = Watcher(index, count, name, heartbeat_timeout)
+    watcher = Watcher(index, count, name, heartbeat)
     threading.Thread(target=watcher.join, args=(host, port, timeout), daemon=True).start()
     watcher.report()
     os._exit(0)
