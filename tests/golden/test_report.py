@@ -290,3 +290,22 @@ def test_a_concern_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it()
     answer = text[text.index('<section id="answer"') :]
     assert answer.startswith('<section id="answer" class="answer bad"')
     assert answer.index("First this.") < answer.index(good.sentence[:30])
+    coded = judge(
+        curves(), baseline={}, validation_samples=9, concerns=("Rare. `epochs=3` and `order=2` help.",)
+    )
+    kind = re.search('<p class="kind">(.*?)</p>', page(run_of(verdict=coded)))
+    outside = re.sub("<span.*?>.*?</span>", "", kind[1]) if kind else "none"
+    assert outside == "", "a code among bare words would be a column of its own"
+
+
+def test_the_median_best_epoch_is_one_number() -> None:
+    happened, best = curves(4), [3.0, 20.0, 21.0, 30.0]
+    loss = happened.columns["validation.loss"].reshape(4, -1)
+    loss[:] = 1 + np.abs(np.arange(31) - np.array(best)[:, None])
+    run = run_of(
+        happened, outcomes=tuple(Outcome(i, i, "", 30.0, 9, 1.0, at, 80) for i, at in enumerate(best))
+    )
+    assert ("best epoch", "20.5 (median)", "3–30 (all repeats)") == results_table(run)[-1][:3]
+    verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
+    assert verdict.figures["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
+    assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"

@@ -64,7 +64,8 @@ def use(found: Comparison) -> str:
 def at_best(row: Row) -> str:
     """When a setting was at its best, such as "around epoch 3 of 40"."""
     epoch, last = row.best_epoch.mean, f"{row.epochs:,.4g}"
-    return f"around epoch {epoch:.0f} of {last}" if epoch >= 10 else f"around epoch {epoch:.2g} of {last}"
+    whole = epoch >= 10 or all(one.is_integer() for one in row.best_epoch.per_repeat if math.isfinite(one))
+    return f"around epoch {f'{epoch:.0f}' if whole else f'{epoch:.2g}'} of {last}"
 
 
 def _constant(found: Comparison) -> bool:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, folded, one_line
 from epochal.curves import Summary
+from epochal.curves.judgment import epochs_in_words
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
@@ -88,10 +91,10 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
         if together:
             row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
         rows.append((f"{part} {label_of(name)}", *row))
-    best = sorted(run.best_epoch.per_repeat)
+    best = [epoch for epoch in run.best_epoch.per_repeat if math.isfinite(epoch)]
     if best:
-        middle = f"{best[(len(best) - 1) // 2]:.4g}"
-        ends = (f"{middle} (median)", f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)") if several else (middle,)
+        low, middle, high = map(epochs_in_words, (min(best), float(np.median(best)), max(best)))
+        ends = (f"{middle} (median)", f"{low}–{high} (all repeats)") if several else (middle,)
         rows.append(("best epoch", *ends, *([""] * together)))
     return rows
 

@@ -226,7 +226,7 @@
       if (data.best) {
         const at = data.best[along];
         shapes.push(upright(at, colors.soft));
-        if (loss) notes.push(note(` best epoch ${value(data.best.epochs, 4)} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
+        if (loss) notes.push(note(` best epoch ${data.best.words} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
       }
       if (labels) {
         // Names at the ends of the lines, kept apart.
