@@ -6,17 +6,23 @@ import re
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from processes import process, start
 
 import epochal as ep
 from epochal.choose.progress import Step
-from epochal.cli.compare import command
+from epochal.cli import train
+from epochal.cli.arguments import compare_arguments, train_arguments
+from epochal.cli.compare import _arguments as arguments_of_training, command
 from epochal.cli.interrupts import NOTHING_KEPT
+from epochal.cli.networks import model
 from epochal.cli.study_folder import folder_for
 from epochal.cli.study_screen import Column, StudyScreen, set_in_columns
 from epochal.cli.train import load_data
+from epochal.data import load
 from epochal.errors import Refusal
 
 SMALL = ("--hidden", "4", "--epochs", "3", "--repeats", "3", "--learning-rate", "0.05")
@@ -148,6 +154,34 @@ def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
         (("mlp,lst",), 'did you mean "lstm"'),
     ):
         assert words in call("compare", "example:iris", "--network", *arguments).err
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_command_has_only_options_of_what_was_chosen(place):
+    lists = ["--network", "mlp,lstm,cnn,text", "--schedule", "constant,step,cosine,linear"]
+    own = ["--hidden", "3", "--units", "2", "--filters", "4", "--kernel", "3", "--embedding", "5"]
+    given = [
+        *lists,
+        *own,
+        "--layers",
+        "2",
+        "--step-every",
+        "7",
+        "--schedule-floor",
+        "0.1",
+        "--activation",
+        "tanh",
+    ]
+    context = command.make_context("compare", ["x.csv", *given])
+    name, schedule = (lists[where].split(",")[place] for where in (1, 3))
+    options = {"batch_size": 8, "epochs": 2, "optimizer": "adam", "order": "shuffle", "remainder": "keep"}
+    options["schedule"] = compare_arguments(context.params)["schedule"][place]
+    row = SimpleNamespace(options=options, learning_rate=0.1, axes={"model": name, "schedule": schedule})
+    words = arguments_of_training(context, "x.csv", SimpleNamespace(chosen=row))
+    params = train.command.make_context("train", words).params
+    assert params["schedule"] == schedule and params["network"] == name
+    train_arguments(params)
+    model(params, load((np.zeros((4, 8, 8), "float32"), [0, 1, 0, 1])))
 
 
 def test_one_network_is_no_axis_and_at_may_say_the_epochs(asked):

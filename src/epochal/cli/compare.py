@@ -12,7 +12,7 @@ from epochal.cli import train
 from epochal.cli.arguments import AXES, compare_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
-from epochal.cli.networks import networks, variants
+from epochal.cli.networks import OWNERS, networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, given_words, run_study
@@ -71,7 +71,10 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     for name in NETWORK:
         value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
         words += [f"--{name}", value] if value is not None else []
-    return words + given_words(ctx, without=OWN, of=train.command)
+    foreign = [of for of in OWNERS if own[of] is None]  # of the other networks and schedules compared
+    foreign += [] if options["schedule"].every else ["step_every"]
+    foreign += [] if options["schedule"].floor else ["schedule_floor"]
+    return words + given_words(ctx, without=(*OWN, *foreign), of=train.command)
 
 
 def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
