@@ -248,7 +248,8 @@ COMPARE: Sections = {
     **_JUDGED,
     "Grid": (
         but(
-            "batch_size", f"Of whole numbers and full. [{','.join(map(str, COMPARED['batch_size']))}]",
+            "batch_size", f"Of whole numbers and full; 32 where only others vary. "
+            f"[{','.join(map(str, COMPARED['batch_size']))}]",
             kind=list_of(size("full"), "1,32,full"), metavar="LIST"),
         but(
             "learning_rate", "Numbers; tune finds one for each setting.", default=COMPARED["learning_rate"],
