@@ -372,6 +372,20 @@ def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> Non
     assert "could not be estimated" in shown
 
 
+def test_what_all_repeats_share_and_why_no_curve_was_fitted() -> None:
+    shared, anew = (
+        comparison_page(made.comparison(same_split=same, hyperbola=None)) for same in (True, False)
+    )
+    assert "All share one split into" in shared and "with other seeds than" in shared
+    assert "random starts and splits" in anew and "on other splits than" in anew
+    assert "random starts and splits" not in shared and "on other splits" not in shared
+    assert "takes three batch sizes" in anew
+    rows = made.comparison().rows
+    several = made.comparison(hyperbola=None, rows=(replace(rows[0], axes={"model": "mlp"}), *rows[1:]))
+    page = comparison_page(several)
+    assert "takes three batch sizes" not in page and "more than the batch size differs" in page
+
+
 def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
     found = made.advice()
     known = [late for epoch, late in zip(found.best_epochs, found.improving, strict=True) if epoch == epoch]

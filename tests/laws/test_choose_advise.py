@@ -244,6 +244,7 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
+    assert "each repeat has a split and a target of its own" in advice.target_words
     expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.metrics["validation.accuracy"]
@@ -269,6 +270,7 @@ def test_the_promise_on_shared_rows_counts_them(shared: str) -> None:
     widths = [high - low for low, high in (found.quality.ci95, whole, plain.ci95)]
     assert widths[0] == pytest.approx(widths[1], rel=0.6) and widths[0] > 2 * widths[2]
     assert any("the same 20 samples" in note for note in found.notes)
+    assert "all repeats share one split, and each has a target of its own" in found.target_words
 
 
 def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:

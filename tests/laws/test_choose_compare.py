@@ -312,7 +312,9 @@ def test_usual_sizes_that_do_not_fit_become_full():
 
 
 @given(
-    st.sampled_from([{"optimizer": ["sgd", "adam"]}, {"order": ["shuffle", "sequential"]}, {"epochs": [2, 3]}]),
+    st.sampled_from(
+        [{"optimizer": ["sgd", "adam"]}, {"order": ["shuffle", "sequential"]}, {"epochs": [2, 3]}]
+    ),
     st.sampled_from([{}, {"batch_size": [4, 8, 16]}]),
     st.integers(33, 99),
 )

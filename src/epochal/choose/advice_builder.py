@@ -181,9 +181,12 @@ def _target_words(adviser: Adviser) -> str:
         return f"{column} {adviser.target:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
+    own = "all repeats share one split, and each has" if adviser.runner.base.same_validation else (
+        "each repeat has a split and"
+    )  # fmt: skip
     return (
         f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
-        "100 % the baseline; each repeat has a split and a target of its own)"
+        f"100 % the baseline; {own} a target of its own)"
     )
 
 

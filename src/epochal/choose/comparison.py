@@ -129,7 +129,8 @@ class Comparison:
     unbeaten    the baseline, if no setting is shown to be better than that; else None.
     target      the value of the monitored metric that counts as reached, or None; `target_words` tells how it
                 was set.
-    hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
+    hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes, or
+                where more than batch size and learning rate vary.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
     regimes     the three regimes side by side.
     curves      of each setting, by name.
@@ -138,6 +139,7 @@ class Comparison:
     usage       trainings, updates and seconds that it took.
     data        the data in figures; `settings` what all settings have in common; `conditions` versions,
                 device, seeds, date.
+    same_split  whether all repeats share one split, and differ by their other seeds.
     interrupted whether it was ended before its end.
     folder      where its trials lie, or None.
     """
@@ -165,6 +167,7 @@ class Comparison:
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
     conditions: Mapping[str, Any]
+    same_split: bool = False
     interrupted: bool = False
     folder: Path | None = field(default=None)
 

@@ -122,6 +122,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         data=describe_data(found.runner.base),
         settings=_common(found),
         conditions=conditions(deterministic=found.runner.base.settings.deterministic),
+        same_split=found.runner.base.same_validation,
         folder=found.runner.store.folder,
     )
     return replace(comparison, answer=answer(comparison))

@@ -52,6 +52,7 @@ def comparison_page(comparison: Comparison) -> str:
         headline=_headline(comparison, measured),
         measured=measured,
         units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
+        others=any({*row.axes} - {"batch_size", "learning_rate"} for row in comparison.rows),
         critical=comparison.critical and interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
@@ -95,12 +96,14 @@ def _done(comparison: Comparison) -> str:
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:
-        words += f" All share the same {most} random starts and splits into training and held-out samples, "
-        words += "so that no setting had an easier task."
+        split, starts = "into training and held-out samples", f"the same {most} random starts and"
+        shared = f"one split {split}, and {starts} orders" if comparison.same_split else (
+            f"{starts} splits {split}"
+        )  # fmt: skip
+        words += f" All share {shared}, so that no setting had an easier task."
     if any(row.tuned is not None for row in rows):
-        words += (
-            " The learning rate was tuned for each setting, on other splits than those of the comparison."
-        )
+        other = "with other seeds" if comparison.same_split else "on other splits"
+        words += f" The learning rate was tuned for each setting, {other} than those of the comparison."
     return words
 
 
