@@ -450,4 +450,20 @@ def test_forecasts_are_judged_as_those_of_a_run(
     )
     assert found.recommended and scores.rmse.mean == pytest.approx(found.metrics["validation.rmse"].mean)
     assert bool(re.match(says, found.answer)) is not beats
-    assert ("It beats the last value (RMSE" in found.answer) is beats is not bool(scores.unbeaten)
+    assert ("It beats the last value: RMSE" in found.answer) is beats is not bool(scores.unbeaten)
+
+
+@pytest.mark.parametrize("relative", ["ratio", "difference"])
+def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative: str) -> None:
+    """The program's errors of ratios are shares: what is shown as RMSE is of the forecasts themselves."""
+    random = np.random.default_rng(5)
+    values = 900 + 90 * np.sin(np.arange(160) * 2 * np.pi / 7) + random.normal(size=160)
+    data = ep.windows(values[:, None], lags=7, period=0, relative=relative)
+    options: dict[str, Any] = {"batch_size": 16, "learning_rate": 0.03}
+    found = advise(NET, data, **options, **FAST)
+    rmse = found.metrics["validation.rmse"].mean
+    assert rmse > 1 and f"RMSE {found.metrics['validation.rmse'].written(rmse)} against" in found.answer
+    row = ep.compare(NET, data, epochs=3, repeats=3, progress=False, **options).rows[0]
+    run = ep.fit(NET, data, epochs=12, progress=False, **options)
+    assert ("validation.rmse" in row.metrics) == ("RMSE" in str(run.verdict)) == (relative == "difference")
+    assert run.metrics["validation"]["rmse"].mean > 1

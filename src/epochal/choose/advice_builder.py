@@ -36,7 +36,7 @@ of an update costs as much as B_c samples do.
 def conclude(adviser: Adviser) -> Advice:
     """The advice."""
     runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
-    advice, final = confirmed.epoch_advice, confirmed.final
+    advice, final, forecasts = confirmed.epoch_advice, confirmed.final, confirmed.forecasts
     plan, rate, loss_name = runner.base.plan, adviser.search.rate_of(best), runner.base.loss_name
     points = adviser.checked if adviser.scores is None else adviser.scores.results
     ordered = sorted(points, key=lambda one: (one.batch_size, one.exponent or 0))
@@ -62,8 +62,11 @@ def conclude(adviser: Adviser) -> Advice:
         target_words=_target_words(adviser),
         quality=final.quality,
         metrics={
-            name: final.metric(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.metrics
-        },
+            name: final.metric(name, bounds_of(name.partition(".")[2], loss_name))
+            for name in final.metrics
+            if name.partition(".")[2] not in runner.base.of_shares
+        }
+        | ({"validation.rmse": forecasts.rmse} if forecasts and "rmse" in runner.base.of_shares else {}),
         defaults=_defaults(adviser),
         failures=final.failures,
         seconds=updates * float(adviser.timer.curve.seconds(best.batch_size)),
@@ -303,7 +306,9 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         concern = found.forecasts.concern("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-        beats = f"It beats {best.name} (RMSE {best.rmse.written(best.rmse.mean)} on the same windows)."
+        own = found.forecasts.rmse
+        against = f"RMSE {own.written(own.mean)} against {best.rmse.written(best.rmse.mean)}"
+        beats = f"It beats {best.name}: {against} on the same windows."
     return " ".join(filter(None, (concern, first, last, failed, beats)))
 
 

@@ -142,7 +142,8 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore]) -> 
     def summary(column: str, values: list[float]) -> Summary:
         return summarize(values, bounds_of(column.partition(".")[2], found.runner.base.loss_name))
 
-    others = judged[0].metrics
+    of_shares = found.runner.base.of_shares
+    others = [column for column in judged[0].metrics if column.partition(".")[2] not in of_shares]
     return Row(
         name=name,
         axes=entry.axes,

@@ -132,7 +132,9 @@ def _legend(found: Comparison) -> list[str]:
         "time: of one training, without evaluations",
     ]
     if found.settings.get("target_standardized"):
-        lines.append("loss: of standardized targets (mean 0, sd 1); RMSE is in the target's units")
+        known = any(name.endswith(".rmse") for row in found.rows for name in row.metrics)
+        units = "; RMSE is in the target's units" if known else ""
+        lines.append(f"loss: of standardized targets (mean 0, sd 1){units}")
     if found.margin > 0 and len(found.rows) > 1:
         lines.append(f"practically the same: shown to differ by less than {found.margin:.2g} (--margin)")
     repeats = {row.tuned.repeats for row in found.rows if row.tuned is not None}
