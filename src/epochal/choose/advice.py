@@ -56,7 +56,7 @@ class Tried:
 
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
-    effort                     updates until the target was reached.
+    effort                     expected updates until the target, repeats that missed it included.
     cost                      expected cost in the unit of the goal (seconds, samples or updates; for
                                "quality" the mean metric, which for a setting on fewer repeats
                                is that of the advised one and their paired difference), with a 95 % interval.

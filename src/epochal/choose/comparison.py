@@ -68,7 +68,8 @@ class Row:
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
-    effort          updates until the target was reached, over repeats; None without a target.
+    effort          expected updates until the target is reached: all updates of all repeats over the number
+                    that reached it; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     broken          repeats whose loss was not finite.
@@ -213,7 +214,10 @@ class Comparison:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite."""
+        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite.
+
+        `updates_to_target` is an expectation: it counts the repeats that did not reach it, too.
+        """
         return [_flat(row, row.name in self.tied) for row in self.rows]
 
     def to_arrow(self) -> Any:

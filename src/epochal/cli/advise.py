@@ -176,6 +176,7 @@ def _legend(found: Advice) -> list[str]:
         lines.append("epochs: a setting is judged after so many, which its other repeats choose")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")
+        lines.append("to target: expected; repeats that missed it count with all that they spent")
     return lines
 
 

@@ -146,8 +146,9 @@ def _legend(found: Comparison) -> list[str]:
     if found.target is not None:
         efforts = [row.effort for row in found.rows if row.effort is not None]
         some = any(0 < one.reached < one.repeats for one in efforts)
-        counted = "; in brackets, in how many repeats it was reached" if some else ""
-        lines.append(f"to target: updates until {found.target:.4g} ({found.target_words}){counted}")
+        counted = "; repeats that missed it count with all their updates (in brackets, how many reached it)"
+        until = f"to target: expected updates until {found.target:.4g} ({found.target_words})"
+        lines.append(f"{until}{counted if some else ''}")
     return lines
 
 
