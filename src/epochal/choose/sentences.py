@@ -10,15 +10,10 @@ import numpy as np
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.reached import Effort
+from epochal.choose.recommend import FASTER, lucky
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration
-
-FASTER = 2 / 3
-"""A setting must take less than this share of the time to be called faster, and preferred for it.
-
-Arbitrary: on a busy machine the times of equal work differ by less.
-"""
 
 UNBEATEN = "No setting is shown to beat the baseline"
 
@@ -87,7 +82,9 @@ def _used(found: Comparison) -> str:
         return sentence
     ahead = row.difference.differences.written(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
+    luck = ", but its curve is unsteady, so that part of this is the luck of its best epoch"
+    why = luck if lucky(best, [found.row(name) for name in found.tied]) else ""
+    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{why}."
 
 
 def _standing(found: Comparison, row: Row) -> list[str]:
