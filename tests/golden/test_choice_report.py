@@ -19,6 +19,7 @@ from choice_fixtures import EVIL
 from epochal.choose.advice import Recommendation
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import UNBEATEN, at_best, use
+from epochal.cli.advise import _expected
 from epochal.cli.compare import _conclude
 from epochal.cli.study_screen import StudyScreen
 from epochal.curves import summarize
@@ -396,6 +397,23 @@ def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
     epochs = plot(found).axes[2]
     points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
     assert points == {"o": len(known) - sum(known), ">": sum(known)}
+
+
+def test_what_trained_beside_the_advised_is_shown_whichever_was_advised() -> None:
+    found = made.advice()
+    tried = replace(found.defaults, batch_size=77, kept=False, epochs=9)
+    kept = made.advice(defaults=replace(found.defaults, difference=None), best_tried=tried)
+    for advised, name, words in (
+        (found, "the defaults", "the best of 100 epochs kept"),
+        (kept, "the best tried", "batch size 77, learning rate 0.01, 9 epochs"),
+    ):
+        screen = " ".join(_expected(advised))
+        assert (
+            f"{name}: batch size" in screen and words in screen and "the advised less it: -0.0075 (" in screen
+        )
+        page, notebook = Tags(advice_page(advised)).words, advised._repr_html_()
+        assert f"{name} would give on the same seeds" in page and words in page and words in notebook
+    assert "the defaults:" not in " ".join(_expected(kept))
 
 
 def test_every_page_is_the_one_shell_and_escapes_all() -> None:

@@ -312,6 +312,17 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
     assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
 
 
+def test_where_the_defaults_are_advised_the_best_tried_stands_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(confirm_module, "chosen", lambda winner, defaults, for_quality: defaults)
+    found = advise(NET, samples(), batch_size=16, learning_rate=0.3, **FAST)
+    ((name, other),) = found.beside.items()
+    assert found.answer.startswith("Keep the defaults") and name == "the best tried" and not other.kept
+    apart = np.subtract(found.quality.per_repeat, other.quality.per_repeat)
+    assert other.difference is not None and other.difference.per_repeat == pytest.approx(apart)
+
+
 # Pictures -------------------------------------------------------------------------------------------------
 
 

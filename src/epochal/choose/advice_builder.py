@@ -67,7 +67,10 @@ def conclude(adviser: Adviser) -> Advice:
             if name.partition(".")[2] not in runner.base.of_shares
         }
         | ({"validation.rmse": forecasts.rmse} if forecasts and "rmse" in runner.base.of_shares else {}),
-        defaults=_defaults(adviser),
+        defaults=_beside(adviser, confirmed.defaults),
+        best_tried=_beside(adviser, confirmed.winner)
+        if final is confirmed.defaults and confirmed.winner
+        else None,
         failures=final.failures,
         seconds=updates * float(adviser.timer.curve.seconds(best.batch_size)),
         best_epochs=advice.best,
@@ -150,15 +153,16 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Re
     return Recommendation(rate, min(rates), max(rates))
 
 
-def _defaults(adviser: Adviser) -> Defaults:
-    defaults, final = adviser.confirmed.defaults, adviser.confirmed.final
+def _beside(adviser: Adviser, other: FinalEstimate) -> Defaults:
+    final = adviser.confirmed.final
     return Defaults(
-        batch_size=defaults.point.batch_size,
-        learning_rate=adviser.search.rate_of(defaults.point),
-        epochs=defaults.trained_epochs,
-        quality=defaults.quality,
-        difference=None if final is defaults else final.less(defaults),
-        failures=defaults.failures,
+        batch_size=other.point.batch_size,
+        learning_rate=adviser.search.rate_of(other.point),
+        epochs=other.trained_epochs,
+        quality=other.quality,
+        difference=None if final is other else final.less(other),
+        failures=other.failures,
+        kept=other.kept,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -190,6 +190,18 @@ def ranged(low: str, high: str) -> str:
     return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"
 
 
+def telling(write: Callable[[float], str], *ends: float) -> Callable[[float], str]:
+    """What writes numbers, with so many digits that no end of an interval looks like zero and is not.
+
+    >>> telling("{:.3f}".format, 0.0004, 0.004)(0.002), telling("{:.3f}".format, 0.001, 0.004)(0.002)
+    ('0.0020', '0.002')
+    """
+    least = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
+    if least < 1e-12 or set(write(least)) & set("123456789"):
+        return write
+    return f"{{:,.{-math.floor(math.log10(least))}f}}".format
+
+
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:
     """A table of the settings: its head, and a row for each, the recommended one first."""
     head = (
@@ -246,7 +258,8 @@ def behind(found: Comparison, row: Row) -> str:
     if paired is None or not math.isfinite(paired.mean):
         return ""
     sign = 1 if found.higher_is_better else -1
-    written, ends = paired.differences.written, paired.interval
+    ends = paired.interval
+    written = telling(paired.differences.written, *(ends or ()))
     middle = -sign * paired.mean
     shown = f"{'+' if middle > 0 else ''}{written(middle)}"
     if ends is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
+from epochal.choose.sentences import UNBEATEN, at_best, join_names, telling, use
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
@@ -252,7 +252,7 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
         share, chances = 1 - share, (1 - chances[1], 1 - chances[0])
     else:
         behind, ends = -behind, None if ends is None else (-ends[1], -ends[0])
-    written = found.differences.written
+    written = telling(found.differences.written, *(ends or ()))
     return Cell(
         written(behind) if math.isfinite(behind) else "–",
         "" if ends is None else interval(*ends, write=written),
