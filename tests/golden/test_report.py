@@ -24,7 +24,7 @@ from epochal.report.figures import figure_data
 from epochal.report.page import write_whole
 from epochal.report.run_page import run_page as page
 from epochal.runs import Outcome, Run, Scores
-from epochal.runs.evaluation_text import results_table
+from epochal.runs.evaluation_text import class_table, results_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -223,6 +223,11 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
         )
         assert "Ensemble: the mean prediction of the 3 repeats" in " ".join(said.split())
     assert f"ensemble {summary.written(together)}" in html, "beside the headline, too"
+    assert (next(row for row in rows if row[0] == "test loss")[3] == "–") is not classes
+    found = run.evaluate(inputs, targets)
+    assert ("loss" in found.ensemble) == classes and all(map(np.isfinite, found.ensemble.values()))
+    for said in (str(found), " ".join(run.remarks)):
+        assert ("it has no loss" in " ".join(said.split())) is not classes
     assert not re.search(r"\de\+\d", terminal + run._repr_html_() + "".join(parsed(html).said)), "an exponent"
 
 
@@ -309,3 +314,14 @@ def test_the_median_best_epoch_is_one_number() -> None:
     verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
     assert verdict.figures["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
     assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"
+
+
+def test_of_a_class_without_samples_no_share_is_shown() -> None:
+    counts = np.array([[[5, 0, 1], [2, 4, 0], [0, 0, 0]]] * 3)
+    run = with_classes(counts)
+    lines = class_table(run.per_class["validation"], "samples", {name: name for name in run.task.classes})
+    assert [line.split()[1:4] == ["–"] * 3 for line in lines[1:]] == [False, False, True]
+    assert (
+        page(run).count(">–</td>") == page(with_classes(counts + 1)).count(">–</td>") + 3
+        and "0.000" not in lines[-1]
+    )

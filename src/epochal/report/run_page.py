@@ -226,7 +226,10 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         rows = [
             [
                 Cell(name),
-                *map(_spread, (figures.precision, figures.recall, figures.f1)),
+                *(
+                    _spread(one) if figures.support.mean else Cell("–")
+                    for one in (figures.precision, figures.recall, figures.f1)
+                ),
                 Cell(mean_count(figures.support.mean), by=figures.support.mean),
             ]
             for name, figures in shown

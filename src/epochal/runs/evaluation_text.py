@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,8 +113,8 @@ def cells(summary: Summary) -> tuple[str, str]:
 
 
 def value_of(value: float, like: Summary) -> str:
-    """A value with the digits of a summary; empty if it is not finite."""
-    return like.written(value) if math.isfinite(value) else ""
+    """A value with the digits of a summary; a dash if there is none."""
+    return like.written(value) if math.isfinite(value) else "–"
 
 
 def _classes(found: Evaluation) -> list[Section]:
@@ -140,7 +140,9 @@ def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[
     """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, figures in classes.items():
-        shares = (format_mean_sd(one) for one in (figures.precision, figures.recall, figures.f1))
+        shares: Iterable[str] = "–––"  # of a class without samples nothing is known
+        if figures.support.mean:
+            shares = map(format_mean_sd, (figures.precision, figures.recall, figures.f1))
         rows.append((called[name], *shares, mean_count(figures.support.mean)))
     return aligned(rows, right=[4])
 
