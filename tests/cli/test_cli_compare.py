@@ -6,17 +6,23 @@ import re
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from processes import process, start
 
 import epochal as ep
 from epochal.choose.progress import ProgressStep
-from epochal.cli.compare import command
+from epochal.cli import train
+from epochal.cli.arguments import compare_arguments, train_arguments
+from epochal.cli.compare import _arguments as arguments_of_training, command
 from epochal.cli.interrupts import NOTHING_KEPT
+from epochal.cli.networks import model
 from epochal.cli.study_folder import folder_for
 from epochal.cli.study_screen import StudyScreen, TextColumn, set_in_columns
 from epochal.cli.train import load_data
+from epochal.data import load
 from epochal.errors import Refusal
 
 SMALL = ("--hidden", "4", "--epochs", "3", "--repeats", "3", "--learning-rate", "0.05")
@@ -155,6 +161,34 @@ def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
         assert words in call("compare", "example:iris", "--network", *arguments).err
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_the_command_has_only_options_of_what_was_chosen(place):
+    lists = ["--network", "mlp,lstm,cnn,text", "--schedule", "constant,step,cosine,linear"]
+    own = ["--hidden", "3", "--units", "2", "--filters", "4", "--kernel", "3", "--embedding", "5"]
+    given = [
+        *lists,
+        *own,
+        "--layers",
+        "2",
+        "--step-every",
+        "7",
+        "--schedule-floor",
+        "0.1",
+        "--activation",
+        "tanh",
+    ]
+    context = command.make_context("compare", ["x.csv", *given])
+    name, schedule = (lists[where].split(",")[place] for where in (1, 3))
+    options = {"batch_size": 8, "epochs": 2, "optimizer": "adam", "order": "shuffle", "remainder": "keep"}
+    options["schedule"] = compare_arguments(context.params)["schedule"][place]
+    row = SimpleNamespace(options=options, learning_rate=0.1, axes={"model": name, "schedule": schedule})
+    words = arguments_of_training(context, "x.csv", SimpleNamespace(chosen=row))
+    params = train.command.make_context("train", words).params
+    assert params["schedule"] == schedule and params["network"] == name
+    train_arguments(params)
+    model(params, load((np.zeros((4, 8, 8), "float32"), [0, 1, 0, 1])))
+
+
 def test_one_network_is_no_axis_and_at_may_say_the_epochs(asked):
     model, found = asked("example:iris", "--hidden", "3", "--budget", "20epochs")
     assert model.hidden == (3,)
@@ -235,6 +269,9 @@ REFUSED = {
     "target in words": (["--target-value", "low"], ["--target-value", '"low"']),
     "no validation": (["--validation", "0"], ["validation", "0.2"]),
     "repeats": (["-r", "0"], ["repeats", "at least 1", "got 0"]),
+    "a list of one's own": (["--dropout", "0,0.3"], ["--dropout takes one value, not a list", '"0,0.3"']),
+    "a comma for a point": (["--dropout", "0,7"], ["--dropout must be at least 0 and less than 1", '"0,7"']),
+    "a list twice the same": (["--activation", "relu,relu"], ["--activation must have each value once"]),
     "monitor": (["--monitor", "validation.los"], ['"validation.los"', 'mean "validation.loss"']),
     "a file for a folder": (["--out", "table.csv"], ["table.csv", "folder", "--out"]),
     "a folder of something else": (["--out", "full"], ["folder full", "something else"]),

@@ -19,6 +19,7 @@ from choice_fixtures import EVIL
 from epochal.choose.advice import Recommendation
 from epochal.choose.comparison import Comparison
 from epochal.choose.sentences import UNBEATEN, at_best, use
+from epochal.cli.advise import _expected
 from epochal.cli.compare import _conclude
 from epochal.cli.study_screen import StudyScreen
 from epochal.curves import summarize
@@ -176,6 +177,9 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     assert f"To train with {row.name}, at its best {at_best(row)} epochal" in screen
     assert f"Train with {row.name} and" in page or "Nothing to choose" in page
     assert f"{use(found)}" in page or len(found.rows) == 1
+    missed = any(row.effort and 0 < row.effort.reached < row.effort.repeats for row in found.rows)
+    assert ("expected updates until" in screen) == (found.target is not None)
+    assert ("that missed it count with all their updates" in screen) == missed
     for said in ("Take ", "fastest", "No clear winner"):
         assert said not in page, said
 
@@ -374,6 +378,20 @@ def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> Non
     assert "could not be estimated" in shown
 
 
+def test_what_all_repeats_share_and_why_no_curve_was_fitted() -> None:
+    shared, anew = (
+        comparison_page(made.comparison(same_split=same, hyperbola=None)) for same in (True, False)
+    )
+    assert "All share one split into" in shared and "with other seeds than" in shared
+    assert "random starts and splits" in anew and "on other splits than" in anew
+    assert "random starts and splits" not in shared and "on other splits" not in shared
+    assert "takes three batch sizes" in anew
+    rows = made.comparison().rows
+    several = made.comparison(hyperbola=None, rows=(replace(rows[0], axes={"model": "mlp"}), *rows[1:]))
+    page = comparison_page(several)
+    assert "takes three batch sizes" not in page and "more than the batch size differs" in page
+
+
 def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
     found = made.advice()
     known = [late for epoch, late in zip(found.best_epochs, found.improving, strict=True) if epoch == epoch]
@@ -381,6 +399,23 @@ def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
     epochs = plot(found).axes[2]
     points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
     assert points == {"o": len(known) - sum(known), ">": sum(known)}
+
+
+def test_what_trained_beside_the_advised_is_shown_whichever_was_advised() -> None:
+    found = made.advice()
+    tried = replace(found.defaults, batch_size=77, kept=False, epochs=9)
+    kept = made.advice(defaults=replace(found.defaults, difference=None), best_tried=tried)
+    for advised, name, words in (
+        (found, "the defaults", "the best of 100 epochs kept"),
+        (kept, "the best tried", "batch size 77, learning rate 0.01, 9 epochs"),
+    ):
+        screen = " ".join(_expected(advised))
+        assert (
+            f"{name}: batch size" in screen and words in screen and "the advised less it: -0.0075 (" in screen
+        )
+        page, notebook = Tags(advice_page(advised)).words, advised._repr_html_()
+        assert f"{name} would give on the same seeds" in page and words in page and words in notebook
+    assert "the defaults:" not in " ".join(_expected(kept))
 
 
 def test_every_page_is_the_one_shell_and_escapes_all() -> None:

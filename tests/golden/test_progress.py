@@ -223,3 +223,13 @@ def test_epoch_and_losses_are_of_the_same_repeats():
     assert status.line(long=True).startswith("epoch 5 of 100 · training loss 0.4")
     status.take(RepeatEnded(0, 5.0, ""))
     assert status.last_line().startswith("epoch 6 of 100 · training loss 0.3")
+
+
+@pytest.mark.parametrize("held", [{"validation": 0.25}, {"test": 0.25}, {"validation": "own"}])
+@on_a_terminal
+def test_repeats_split_anew_only_where_nothing_is_held_out_for_all(terminal, held):
+    x, y = np.arange(40.0)[:, None], np.arange(40) % 2
+    own = held == {"validation": "own"}
+    parts = {"validation": (x, y)} if own else held
+    ep.fit(ep.MLP(2), x, y, epochs=1, repeats=2, batch_size=8, **parts)
+    assert ("splits" in " ".join(terminal.lines)) is not own

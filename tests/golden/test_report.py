@@ -24,7 +24,7 @@ from epochal.report.figures import figure_data
 from epochal.report.page import write_whole
 from epochal.report.run_page import run_page as page
 from epochal.runs import Outcome, Run, Scores
-from epochal.runs.evaluation_text import results_table
+from epochal.runs.evaluation_text import class_table, results_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -223,6 +223,11 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
         )
         assert "Ensemble: the mean prediction of the 3 repeats" in " ".join(said.split())
     assert f"ensemble {summary.format_value(together)}" in html, "beside the headline, too"
+    assert (next(row for row in rows if row[0] == "test loss")[3] == "–") is not classes
+    found = run.evaluate(inputs, targets)
+    assert ("loss" in found.ensemble) == classes and all(map(np.isfinite, found.ensemble.values()))
+    for said in (str(found), " ".join(run.remarks)):
+        assert ("it has no loss" in " ".join(said.split())) is not classes
     assert not re.search(r"\de\+\d", terminal + run._repr_html_() + "".join(parsed(html).said)), "an exponent"
 
 
@@ -290,3 +295,33 @@ def test_a_warning_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it()
     answer = text[text.index('<section id="answer"') :]
     assert answer.startswith('<section id="answer" class="answer bad"')
     assert answer.index("First this.") < answer.index(good.sentence[:30])
+    coded = judge(
+        curves(), baseline={}, validation_samples=9, concerns=("Rare. `epochs=3` and `order=2` help.",)
+    )
+    kind = re.search('<p class="kind">(.*?)</p>', page(run_of(verdict=coded)))
+    outside = re.sub("<span.*?>.*?</span>", "", kind[1]) if kind else "none"
+    assert outside == "", "a code among bare words would be a column of its own"
+
+
+def test_the_median_best_epoch_is_one_number() -> None:
+    happened, best = curves(4), [3.0, 20.0, 21.0, 30.0]
+    loss = happened.columns["validation.loss"].reshape(4, -1)
+    loss[:] = 1 + np.abs(np.arange(31) - np.array(best)[:, None])
+    run = run_of(
+        happened, outcomes=tuple(Outcome(i, i, "", 30.0, 9, 1.0, at, 80) for i, at in enumerate(best))
+    )
+    assert ("best epoch", "20.5 (median)", "3–30 (all repeats)") == results_table(run)[-1][:3]
+    verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
+    assert verdict.figures["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
+    assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"
+
+
+def test_of_a_class_without_samples_no_share_is_shown() -> None:
+    counts = np.array([[[5, 0, 1], [2, 4, 0], [0, 0, 0]]] * 3)
+    run = with_classes(counts)
+    lines = class_table(run.per_class["validation"], "samples", {name: name for name in run.task.classes})
+    assert [line.split()[1:4] == ["–"] * 3 for line in lines[1:]] == [False, False, True]
+    assert (
+        page(run).count(">–</td>") == page(with_classes(counts + 1)).count(">–</td>") + 3
+        and "0.000" not in lines[-1]
+    )

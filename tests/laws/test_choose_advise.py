@@ -246,6 +246,7 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
+    assert "each repeat has a split and a target of its own" in advice.target_words
     expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.metrics["validation.accuracy"]
@@ -271,6 +272,7 @@ def test_the_promise_on_shared_rows_counts_them(shared: str) -> None:
     widths = [high - low for low, high in (found.quality.ci95, whole, plain.ci95)]
     assert widths[0] == pytest.approx(widths[1], rel=0.6) and widths[0] > 2 * widths[2]
     assert any("the same 20 samples" in note for note in found.notes)
+    assert "all repeats share one split, and each has a target of its own" in found.target_words
 
 
 def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:
@@ -310,6 +312,17 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
     rmse = found.metrics["validation.rmse"]
     assert f"validation RMSE {rmse.format_value(rmse.mean)}" in found.answer and rmse.mean > 100
     assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
+
+
+def test_where_the_defaults_are_advised_the_best_tried_stands_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(confirm_module, "chosen", lambda winner, defaults, for_quality: defaults)
+    found = advise(NET, samples(), batch_size=16, learning_rate=0.3, **FAST)
+    ((name, other),) = found.beside.items()
+    assert found.answer.startswith("Keep the defaults") and name == "the best tried" and not other.kept
+    apart = np.subtract(found.quality.per_repeat, other.quality.per_repeat)
+    assert other.difference is not None and other.difference.per_repeat == pytest.approx(apart)
 
 
 # Pictures -------------------------------------------------------------------------------------------------
@@ -450,4 +463,20 @@ def test_forecasts_are_judged_as_those_of_a_run(
     )
     assert found.recommended and scores.rmse.mean == pytest.approx(found.metrics["validation.rmse"].mean)
     assert bool(re.match(says, found.answer)) is not beats
-    assert ("It beats the last value (RMSE" in found.answer) is beats is not bool(scores.unbeaten)
+    assert ("It beats the last value: RMSE" in found.answer) is beats is not bool(scores.unbeaten)
+
+
+@pytest.mark.parametrize("relative", ["ratio", "difference"])
+def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative: str) -> None:
+    """The program's errors of ratios are shares: what is shown as RMSE is of the forecasts themselves."""
+    random = np.random.default_rng(5)
+    values = 900 + 90 * np.sin(np.arange(160) * 2 * np.pi / 7) + random.normal(size=160)
+    data = ep.windows(values[:, None], lags=7, period=0, relative=relative)
+    options: dict[str, Any] = {"batch_size": 16, "learning_rate": 0.03}
+    found = advise(NET, data, **options, **FAST)
+    rmse = found.metrics["validation.rmse"].mean
+    assert rmse > 1 and f"RMSE {found.metrics['validation.rmse'].written(rmse)} against" in found.answer
+    row = ep.compare(NET, data, epochs=3, repeats=3, progress=False, **options).rows[0]
+    run = ep.fit(NET, data, epochs=12, progress=False, **options)
+    assert ("validation.rmse" in row.metrics) == ("RMSE" in str(run.verdict)) == (relative == "difference")
+    assert run.metrics["validation"]["rmse"].mean > 1

@@ -351,6 +351,22 @@ def test_usual_sizes_that_do_not_fit_become_full():
     assert "32" in notes[0]
 
 
+@given(
+    st.sampled_from(
+        [{"optimizer": ["sgd", "adam"]}, {"order": ["shuffle", "sequential"]}, {"epochs": [2, 3]}]
+    ),
+    st.sampled_from([{}, {"batch_size": [4, 8, 16]}]),
+    st.integers(33, 99),
+)
+def test_only_asked_sizes_are_crossed_with_what_else_is_compared(others, sizes, samples):
+    axes, _ = axes_of(MODEL, {**others, **sizes})
+    found, notes = entries(axes, samples, bool(sizes))
+    taken = [4, 8, 16] if sizes else [32]
+    assert sorted({entry.setting.changes["batch_size"] for entry in found}) == taken
+    assert len(found) == 2 * len(taken)
+    assert bool(sizes) != any("all settings have batch size 32" in note for note in notes)
+
+
 def test_names_hold_what_varies_only():
     found, _ = grid(batch_size=[8], optimizer=["sgd", "adam"], learning_rate=0.1)
     assert [entry.name for entry in found] == ["sgd", "adam"]

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 import choice_fixtures as made
 from epochal.choose.comparison import Comparison
 from epochal.choose.race import race
-from epochal.choose.recommend import recommended
+from epochal.choose.recommend import FASTER, lucky, recommended
 from epochal.choose.sentences import answer, behind, lines_of, mark_of
 
 SIZES = {"batch 1": 1, "batch 8": 8, "batch 32": 32, "full batch (512)": 512}
@@ -22,6 +23,7 @@ def compared(
     values: Mapping[str, Sequence[float]],
     *,
     noise: Mapping[str, float] | None = None,
+    seconds: Mapping[str, float] | None = None,
     accuracy: bool = False,
     baseline: float = math.nan,
     **options: float,
@@ -45,6 +47,7 @@ def compared(
             dropped=outcome.dropped.get(name),
             noise=(noise or {}).get(name, 1e-9),
             updates_to_target=None,
+            **({"seconds": seconds[name]} if seconds else {}),
         )
         for name, column in values.items()
     }
@@ -173,3 +176,37 @@ def test_what_was_dropped_behind_another_than_the_best_is_not_said_to_be_worse_t
     assert "8 was dropped early, significantly worse than 1" in found.answer
     for row in found.rows[1:]:
         assert row.difference.a == found.best, "what is shown is the difference from the best"
+
+
+FOUR = st.tuples(*[st.floats(0, 0.02)] * 4)
+
+
+@given(
+    FOUR, FOUR, st.tuples(*[st.floats(1, 4)] * 4), st.floats(0.001, 0.03), st.booleans(), st.integers(0, 99)
+)
+def test_no_setting_that_is_dominated_is_recommended(
+    shifts: Sequence[float],
+    noise: Sequence[float],
+    seconds: Sequence[float],
+    sd: float,
+    accuracy: bool,
+    seed: int,
+) -> None:
+    """Of what may be advised none is better on average and as fast; what owes its mean to luck may not."""
+    values = columns(*shifts, sd=sd, seed=seed)
+    of = {"noise": dict(zip(SIZES, noise, strict=True)), "seconds": dict(zip(SIZES, seconds, strict=True))}
+    found = compared(values, accuracy=accuracy, baseline=0.5, **of)
+    tied, chosen, best = [found.row(name) for name in found.tied], found.chosen, found.row(found.best)
+    sign = -1 if accuracy else 1
+    for row in tied:
+        if sign * row.quality.mean < sign * chosen.quality.mean and not lucky(row, tied):
+            assert row.seconds > chosen.seconds / FASTER or row is best or row.seconds > FASTER * best.seconds
+            assert row.seconds > chosen.seconds
+
+
+def test_the_reason_that_decided_is_said() -> None:
+    values = columns(0, 0.001, sd=0.004)
+    unsteady = compared(values, noise={"batch 1": 0.02, "batch 8": 0.001})
+    steady = compared(values)
+    assert unsteady.recommended == steady.recommended == "batch 8"
+    assert "its curve is unsteady" in unsteady.answer and "unsteady" not in steady.answer

@@ -15,6 +15,7 @@ from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.timing import TimingCurve
 from epochal.common.late_bound import late_bound
 from epochal.common.option_text import render_message
+from epochal.common.text import counted
 from epochal.curves import Curves, Summary
 from epochal.data.records import plain
 
@@ -56,7 +57,7 @@ class Tried:
 
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
-    updates_to_target          updates until the target was reached.
+    updates_to_target          expected updates until the target, repeats that missed it included.
     cost                       (middle, low, high): expected cost in the unit of the goal (seconds, samples,
                                updates) with a 95 % interval; for "quality" the mean metric, or, on fewer
                                repeats: mean of the advised one on all + mean paired difference to it.
@@ -82,13 +83,14 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class Defaults:
-    """What a training that asks for nothing gives, on the same seeds as the advice.
+    """What a training that asks for nothing gives, or another setting, on the same seeds as the advice.
 
-    batch_size, learning_rate, epochs  the defaults.
-    quality     the monitored metric at the best epoch, which the other repeats choose for each repeat: at its
-                own best epoch it would look too good.
-    difference  the advice less the defaults, by pairs of repeats; None where the defaults are advised.
+    batch_size, learning_rate, epochs  of the setting.
+    quality     the monitored metric after these epochs, or at the best epoch, which the other repeats choose
+                for each repeat: at its own best epoch it would look too good.
+    difference  the advice less it, by pairs of repeats; None for the advice itself.
     failures    repeats that broke or ended worse than the baseline.
+    kept        whether the quality is that of a best epoch.
     """
 
     batch_size: int
@@ -97,12 +99,16 @@ class Defaults:
     quality: Summary
     difference: Summary | None
     failures: int
+    kept: bool = True
 
     @property
     def words(self) -> str:
         """The setting in words."""
-        rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:g}"
-        return f"batch size {self.batch_size:,}{rate}, the best of {self.epochs:,} epochs kept"
+        rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:.3g}"
+        epochs = counted(self.epochs, "epoch")
+        return (
+            f"batch size {self.batch_size:,}{rate}, {f'the best of {epochs} kept' if self.kept else epochs}"
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ class Advice:
                    its own), and `target_words` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
-    defaults       what the defaults give on the same seeds.
+    defaults       what the defaults give on the same seeds; where they are advised, `best_tried` is what the
+                   best of the other settings gives there, if one came so far.
     failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
@@ -181,6 +188,14 @@ class Advice:
     conditions: Mapping[str, Any]
     folder: Path | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
+    best_tried: Defaults | None = None
+
+    @property
+    def beside(self) -> dict[str, Defaults]:
+        """What trained beside the advised on the same fresh seeds, by what it is called."""
+        if self.defaults.difference is not None:
+            return {"the defaults": self.defaults}
+        return {} if self.best_tried is None else {"the best tried": self.best_tried}
 
     def advises(self, one: Tried) -> bool:
         """Whether a setting that was measured is the advised one, its rate to two digits or so."""

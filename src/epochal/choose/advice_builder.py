@@ -36,7 +36,7 @@ of an update costs as much as B_c samples do.
 def build_advice(adviser: Adviser) -> Advice:
     """The advice."""
     runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
-    advice, final = confirmed.epoch_advice, confirmed.final
+    advice, final, forecasts = confirmed.epoch_advice, confirmed.final, confirmed.forecasts
     plan, rate, loss_name = runner.base.plan, adviser.search.rate_of(best), runner.base.loss_name
     points = adviser.checked if adviser.scores is None else adviser.scores.results
     ordered = sorted(points, key=lambda one: (one.batch_size, one.exponent or 0))
@@ -62,9 +62,15 @@ def build_advice(adviser: Adviser) -> Advice:
         target_words=_target_words(adviser),
         quality=final.quality,
         metrics={
-            name: final.metric(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.metrics
-        },
-        defaults=_defaults(adviser),
+            name: final.metric(name, bounds_of(name.partition(".")[2], loss_name))
+            for name in final.metrics
+            if name.partition(".")[2] not in runner.base.of_shares
+        }
+        | ({"validation.rmse": forecasts.rmse} if forecasts and "rmse" in runner.base.of_shares else {}),
+        defaults=_beside(adviser, confirmed.defaults),
+        best_tried=_beside(adviser, confirmed.winner)
+        if final is confirmed.defaults and confirmed.winner
+        else None,
         failures=final.failures,
         seconds=updates * float(adviser.timer.curve.seconds(best.batch_size)),
         best_epochs=advice.best,
@@ -147,15 +153,16 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Re
     return Recommendation(rate, min(rates), max(rates))
 
 
-def _defaults(adviser: Adviser) -> Defaults:
-    defaults, final = adviser.confirmed.defaults, adviser.confirmed.final
+def _beside(adviser: Adviser, other: FinalEstimate) -> Defaults:
+    final = adviser.confirmed.final
     return Defaults(
-        batch_size=defaults.point.batch_size,
-        learning_rate=adviser.search.rate_of(defaults.point),
-        epochs=defaults.trained_epochs,
-        quality=defaults.quality,
-        difference=None if final is defaults else final.less(defaults),
-        failures=defaults.failures,
+        batch_size=other.point.batch_size,
+        learning_rate=adviser.search.rate_of(other.point),
+        epochs=other.trained_epochs,
+        quality=other.quality,
+        difference=None if final is other else final.less(other),
+        failures=other.failures,
+        kept=other.kept,
     )
 
 
@@ -181,9 +188,12 @@ def _target_words(adviser: Adviser) -> str:
         return f"{column} {adviser.target_value:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
+    own = "all repeats share one split, and each has" if adviser.runner.base.same_validation else (
+        "each repeat has a split and"
+    )  # fmt: skip
     return (
         f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
-        "100 % the baseline; each repeat has a split and a target of its own)"
+        f"100 % the baseline; {own} a target of its own)"
     )
 
 
@@ -300,7 +310,9 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
         warning = found.forecasts.warning("validation")
     if found.forecasts is not None and not found.forecasts.unbeaten:
         best = min(found.forecasts.naive, key=lambda one: one.rmse.mean)
-        beats = f"It beats {best.name} (RMSE {best.rmse.format_value(best.rmse.mean)} on the same windows)."
+        own = found.forecasts.rmse
+        against = f"RMSE {own.format_value(own.mean)} against {best.rmse.format_value(best.rmse.mean)}"
+        beats = f"It beats {best.name}: {against} on the same windows."
     return " ".join(filter(None, (warning, first, last, failed, beats)))
 
 

@@ -73,7 +73,8 @@ def compare(
 
     A list of values, or a mapping from labels to values, makes an option an axis of the comparison: of
     batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
-    1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
+    1, 8, 32, 128 and "full" unless given, or 32 where something else is an axis. Learning rates are tuned for
+    each setting unless given.
 
     A setting is judged by its monitored metric, in each repeat at the moment that the other repeats choose:
     at its own best one, the curve that jumps most would look best. Settings that are equal in epochs are read

@@ -69,7 +69,8 @@ class Row:
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
-    updates_to_target   until the target was reached, over repeats; None without a target.
+    updates_to_target   expected updates until the target is reached: all updates of all repeats over the number
+                    that reached it; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     diverged        repeats whose loss was not finite.
@@ -129,7 +130,8 @@ class Comparison:
     margin      the smallest difference of the monitored metric that matters.
     baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
     target_value   of the monitored metric, which counts as reached, or None; `target_words`: how it was set.
-    hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
+    hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes, or
+                where more than batch size and learning rate vary.
     critical_batch_size_ci95  95 % interval, (low, high); None without a fit.
     regimes     the three regimes side by side.
     curves      of each setting, by name.
@@ -138,6 +140,7 @@ class Comparison:
     usage       trainings, updates and seconds that it took.
     data        the data in numbers; `settings` what all settings have in common; `conditions` versions,
                 device, seeds, date.
+    same_split  whether all repeats share one split, and differ by their other seeds.
     interrupted whether it was ended before its end.
     folder      where its trials lie, or None.
     """
@@ -165,6 +168,7 @@ class Comparison:
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
     conditions: Mapping[str, Any]
+    same_split: bool = False
     interrupted: bool = False
     folder: Path | None = field(default=None)
 
@@ -210,7 +214,10 @@ class Comparison:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite."""
+        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite.
+
+        `updates_to_target` is an expectation: it counts the repeats that did not reach it, too.
+        """
         return [_flat(row, row.name in self.tied) for row in self.rows]
 
     def to_arrow(self) -> Any:

@@ -22,6 +22,7 @@ from epochal.plan import Order
 from epochal.plan.sizes import Full
 from epochal.settings import COMPARE_DEFAULTS, DECLARED, Settings
 from epochal.settings.value_kinds import plain_number
+from epochal.training.prepare import DEFAULT_BATCH
 from epochal.training.signatures import settings_of
 
 AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
@@ -100,9 +101,15 @@ def _axis(name: str, given: Any) -> Axis:
 def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple[list[Entry], list[str]]:
     """All combinations, each once, and notes about what was merged.
 
-    Batch sizes that were not chosen are taken as far as they fit.
+    Batch sizes that were not chosen are taken as far as they fit, and where something else is compared there
+    is only the one that a training has.
     """
-    sizes, notes = _sizes(axes["batch_size"], samples, chosen_sizes)
+    asked, others = axes["batch_size"], any(axes[name].varies for name in AXES if name != "batch_size")
+    if others and not chosen_sizes:
+        asked = _axis("batch_size", DEFAULT_BATCH)
+    sizes, notes = _sizes(asked, samples, chosen_sizes)
+    if asked is not axes["batch_size"]:
+        notes.append(f"all settings have batch size {asked.values[0][1]}; `batch_size` gives others.")
     axes = {**axes, "batch_size": sizes}
     labels = {name: _labels(axis, samples) for name, axis in axes.items()}
     varying = [name for name in AXES if axes[name].varies]

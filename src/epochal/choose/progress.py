@@ -60,7 +60,7 @@ class Pace:
     def fitted(self, room: int) -> str:
         """The line, of at most `room` characters if possible."""
         if self.control is not None and self.control.stopped:
-            return "ending: finished trainings are kept; Ctrl-C again leaves at once"
+            return "ending; Ctrl-C again leaves at once"
         if self.step is None:
             return f"preparing for {duration(round(time.monotonic() - self._begin))}"
         whole = self.line()

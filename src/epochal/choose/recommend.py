@@ -4,6 +4,7 @@ The fastest of those whose mean is within one standard error of the best (Breima
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
 just any undetected difference: with few repeats even large differences are undetected. For the same reason no
 setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
+Of those that are as fast, the one with the best mean.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from epochal.choose.comparison import Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.paired_test import PairedDifference, against
 from epochal.choose.race import RaceResult
-from epochal.choose.sentences import FASTER
+
+FASTER = 2 / 3
+"""A setting must take less than this share of the time to be called faster, and preferred for it.
+
+Arbitrary: on a busy machine the times of equal work differ by less.
+"""
 
 NEAR_BEST = 0.1
 """How far the mean of a faster setting may be behind the best one, as a share of what that is from
@@ -56,11 +62,17 @@ def recommended(
         most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
         near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
-    chosen = best
-    for row in sorted(steady or near, key=lambda row: row.seconds):
-        if row.seconds < FASTER * best.seconds or best not in steady:
-            chosen = row
-            break
+    chosen, sign = best, -1.0 if higher_is_better else 1.0
+    most_seconds = FASTER * best.seconds if best in steady else math.inf
+    if faster := [row for row in steady or near if row.seconds < most_seconds]:
+        chosen = min(faster, key=lambda row: row.seconds)
+        as_fast = [
+            row
+            for row in tied
+            if row.seconds < most_seconds and FASTER * row.seconds <= chosen.seconds
+            if not row.broken and not lucky(row, tied)
+        ]
+        chosen = min([chosen, *as_fast], key=lambda row: sign * row.quality.mean)
     same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
     return chosen.name, tuple(name for name in outcome.tied if name in same)
 

@@ -123,6 +123,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         data=describe_data(found.runner.base),
         settings=_common(found),
         conditions=conditions(deterministic=found.runner.base.settings.deterministic),
+        same_split=found.runner.base.same_validation,
         folder=found.runner.store.folder,
     )
     return replace(comparison, answer=answer(comparison))
@@ -147,7 +148,8 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], cri
         bounds = bounds_of(column.partition(".")[2], found.runner.base.loss_name)
         return criteria.summary(values, influences, bounds, column)
 
-    others = judged[0].metrics
+    of_shares = found.runner.base.of_shares
+    others = [column for column in judged[0].metrics if column.partition(".")[2] not in of_shares]
     return Row(
         name=name,
         axes=entry.axes,

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.time_to_target import ExpectedRunningTime
+from epochal.choose.recommend import FASTER, lucky
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration
-
-FASTER = 2 / 3
-"""A setting must take less than this share of the time to be called faster, and preferred for it.
-
-Arbitrary: on a busy machine the times of equal work differ by less.
-"""
 
 UNBEATEN = "No setting is shown to beat the baseline"
 
@@ -64,7 +59,8 @@ def use(found: Comparison) -> str:
 def at_best(row: Row) -> str:
     """When a setting was at its best, such as "around epoch 3 of 40"."""
     epoch, last = row.best_epoch.mean, f"{row.epochs:,.4g}"
-    return f"around epoch {epoch:.0f} of {last}" if epoch >= 10 else f"around epoch {epoch:.2g} of {last}"
+    whole = epoch >= 10 or all(one.is_integer() for one in row.best_epoch.per_repeat if math.isfinite(one))
+    return f"around epoch {f'{epoch:.0f}' if whole else f'{epoch:.2g}'} of {last}"
 
 
 def _constant(found: Comparison) -> bool:
@@ -86,7 +82,9 @@ def _used(found: Comparison) -> str:
         return sentence
     ahead = row.difference.differences.format_value(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
+    luck = ", but its curve is unsteady, so that part of this is the luck of its best epoch"
+    why = luck if lucky(best, [found.row(name) for name in found.tied]) else ""
+    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{why}."
 
 
 def _standing(found: Comparison, row: Row) -> list[str]:
@@ -192,6 +190,18 @@ def ranged(low: str, high: str) -> str:
     return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"
 
 
+def telling(write: Callable[[float], str], *ends: float) -> Callable[[float], str]:
+    """What writes numbers, with so many digits that no end of an interval looks like zero and is not.
+
+    >>> telling("{:.3f}".format, 0.0004, 0.004)(0.002), telling("{:.3f}".format, 0.001, 0.004)(0.002)
+    ('0.0020', '0.002')
+    """
+    least = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
+    if least < 1e-12 or set(write(least)) & set("123456789"):
+        return write
+    return f"{{:,.{-math.floor(math.log10(least))}f}}".format
+
+
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:
     """A table of the settings: its head, and a row for each, the recommended one first."""
     head = (
@@ -248,7 +258,8 @@ def behind(found: Comparison, row: Row) -> str:
     if paired is None or not math.isfinite(paired.mean):
         return ""
     sign = 1 if found.higher_is_better else -1
-    format_value, ends = paired.differences.format_value, paired.interval
+    ends = paired.interval
+    format_value = telling(paired.differences.format_value, *(ends or ()))
     middle = -sign * paired.mean
     shown = f"{'+' if middle > 0 else ''}{format_value(middle)}"
     if ends is None:

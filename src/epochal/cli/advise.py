@@ -113,12 +113,14 @@ def _choices(found: Advice) -> list[str]:
         ("epochs", *cells(found.epochs, ",.0f")),
     ]
     tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
-    below = f"with all rows marked {' or '.join(sorted(tied))} below" if tied else "nothing else is as good"
+    below = f"the advised and all rows marked {' or '.join(sorted(tied))} below" if tied else (
+        "nothing else is as good"
+    )  # fmt: skip
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    from epochal.choose.sentences import ranged
+    from epochal.choose.sentences import ranged, telling
     from epochal.choose.time_to_target import format_amount, format_amount_range
     from epochal.cli.study_screen import TextColumn, set_in_columns
 
@@ -128,7 +130,8 @@ def _tried(found: Advice, width: int) -> list[str]:
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
         cost = TextColumn(label_of(found.column), [digits(one.cost[0]) for one in rows])
-        apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
+        ends = [list(map(telling(digits, *one.ratio[1:]), one.ratio)) for one in rows]
+        apart = [f"{middle} ({ranged(low, high)})" for middle, low, high in ends]
         title = "difference (95 %)"
     else:
         write = duration if found.goal == "time" else format_amount
@@ -176,6 +179,7 @@ def _legend(found: Advice) -> list[str]:
         lines.append("epochs: a setting is judged after so many, which its other repeats choose")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")
+        lines.append("to target: expected; repeats that missed it count with all that they spent")
     return lines
 
 
@@ -185,17 +189,19 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
+    from epochal.choose.sentences import ranged, telling
+
     metrics = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]
-    usual = found.defaults
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
     final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
     lines = [] if found.recommended else [f"of the setting that came nearest: {final}"]
-    if usual.difference is None:  # the same numbers once
-        lines += aligned(rows)
-    else:
-        lines += aligned([*rows, ("the defaults", str(usual.quality))])
-        lines.append(f"the defaults: {usual.words}; {label_of(found.column)} on the same seeds")
+    lines += aligned([*rows, *((name, str(one.quality)) for name, one in found.beside.items())])
+    for name, one in found.beside.items():
+        lines.append(f"{name}: {one.words}; {label_of(found.column)} on the same seeds")
+        if (less := one.difference) and less.ci95:
+            middle, low, high = map(telling(less.written, *less.ci95), (less.mean, *less.ci95))
+            lines[-1] += f"; the advised less it: {middle} ({ranged(low, high)})"
     lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
     if found.recommended:
         lines.append(f"one training as advised takes about {duration(found.seconds)}")

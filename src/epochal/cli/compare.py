@@ -12,7 +12,7 @@ from epochal.cli import train
 from epochal.cli.arguments import AXES, compare_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
-from epochal.cli.networks import networks, variants
+from epochal.cli.networks import OWNERS, networks, variants
 from epochal.cli.options import DATA, flags
 from epochal.cli.output import echo, echo_json
 from epochal.cli.study_folder import copyable, given_words, run_study
@@ -71,7 +71,10 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     for name in NETWORK:
         value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
         words += [f"--{name}", value] if value is not None else []
-    return words + given_words(ctx, without=OWN, of=train.command)
+    foreign = [of for of in OWNERS if own[of] is None]  # of the other networks and schedules compared
+    foreign += [] if options["schedule"].every else ["step_every"]
+    foreign += [] if options["schedule"].floor else ["schedule_floor"]
+    return words + given_words(ctx, without=(*OWN, *foreign), of=train.command)
 
 
 def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
@@ -129,7 +132,9 @@ def _legend(found: Comparison) -> list[str]:
         "time: of one training, without evaluations",
     ]
     if found.settings.get("target_standardized"):
-        lines.append("loss: of standardized targets (mean 0, sd 1); RMSE is in the target's units")
+        known = any(name.endswith(".rmse") for row in found.rows for name in row.metrics)
+        units = "; RMSE is in the target's units" if known else ""
+        lines.append(f"loss: of standardized targets (mean 0, sd 1){units}")
     if found.margin > 0 and len(found.rows) > 1:
         lines.append(f"practically the same: shown to differ by less than {found.margin:.2g} (--margin)")
     repeats = {row.tuned.repeats for row in found.rows if row.tuned is not None}
@@ -141,8 +146,9 @@ def _legend(found: Comparison) -> list[str]:
     if found.target_value is not None:
         running_times = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
         some = any(0 < one.reached < one.repeats for one in running_times)
-        counted = "; in brackets, in how many repeats it was reached" if some else ""
-        lines.append(f"to target: updates until {found.target_value:.4g} ({found.target_words}){counted}")
+        counted = "; repeats that missed it count with all their updates (in brackets, how many reached it)"
+        until = f"to target: expected updates until {found.target_value:.4g} ({found.target_words})"
+        lines.append(f"{until}{counted if some else ''}")
     return lines
 
 

@@ -249,7 +249,8 @@ COMPARE: Sections = {
     "Grid": (
         but(
             "batch_size",
-            f"Of whole numbers and full. [{','.join(map(str, COMPARE_DEFAULTS['batch_size']))}]",
+            f"Of whole numbers and full; 32 where only others vary. "
+            f"[{','.join(map(str, COMPARE_DEFAULTS['batch_size']))}]",
             kind=list_of(size("full"), "1,32,full"), metavar="LIST"),
         but(
             "learning_rate", "Numbers; tune finds one for each setting.",

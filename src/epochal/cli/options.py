@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ def value_of(name: str, kind: ValueKind, text: Any) -> Any:
     try:
         return kind.check(kind.read(text))
     except InvalidValue as wrong:
+        with suppress(Wrong):
+            alone = [kind.check(kind.read(one)) for one in str(text).split(",")]
+            if len(alone) > 1 and not isinstance(alone[0], tuple):
+                raise Refusal(f'{name} takes one value, not a list; got "{text}".') from None
         raise Refusal(f"{name} {wrong}.") from None
 
 

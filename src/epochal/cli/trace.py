@@ -20,7 +20,7 @@ _OPTIONS = (
     Option("epoch", None, whole(1), "One epoch, from 1. [all]", "E"),
     Option("update", None, whole(1), "An update, from 1.", "U"),
     Option("repeat", 1, whole(1), "Which repeat, from 1.", "R"),
-    Option("audit", False, FLAG, "Count: classes of batches, uses of rows, what was left out."),
+    Option("audit", False, FLAG, "Count uses of rows, and classes in stratified or balanced batches."),
     Option("epochs", None, whole(1), "For --audit: the first N epochs. [10]", "N"),
     JSON,
 )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from epochal.choose.advice import Advice, Recommendation, Tried
+from epochal.choose.sentences import telling
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
@@ -98,10 +99,9 @@ def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
     for name, summary in list(advice.metrics.items())[:3]:
         found.append((": ".join(filter(None, (label_of(name), study_page.meaning_of(name)))), summary, ""))
-    usual = advice.defaults
-    if usual.difference is not None:  # otherwise it is the same number
-        words = f"the defaults would give on the same seeds: {label_of(advice.column)}"
-        found.append((words, usual.quality, usual.words))
+    for name, one in advice.beside.items():
+        words = f"{name} would give on the same seeds: {label_of(advice.column)}"
+        found.append((words, one.quality, one.words))
     return found
 
 
@@ -151,7 +151,9 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         _ranged(one.cost, write),
         Cell("", by=0.0)
         if one.reference
-        else _ranged(one.ratio, advice.quality.format_value if quality else format_number),
+        else _ranged(
+            one.ratio, telling(advice.quality.format_value, *one.ratio[1:]) if quality else format_number
+        ),
         study_page.ert_cell(one.updates_to_target, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.sentences import UNBEATEN, at_best, join_names, use
+from epochal.choose.sentences import UNBEATEN, at_best, join_names, telling, use
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
@@ -52,6 +52,7 @@ def comparison_page(comparison: Comparison) -> str:
         headline=_headline(comparison, measured),
         measured=measured,
         units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
+        others=any({*row.axes} - {"batch_size", "learning_rate"} for row in comparison.rows),
         critical=comparison.critical_batch_size_ci95 and format_interval(low if low > 0 else -math.inf, high),
         regimes=_regimes(comparison),
         quality=_quality(comparison, rows, columns),
@@ -95,12 +96,14 @@ def _done(comparison: Comparison) -> str:
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:
-        words += f" All share the same {most} random starts and splits into training and held-out samples, "
-        words += "so that no setting had an easier task."
+        split, starts = "into training and held-out samples", f"the same {most} random starts and"
+        shared = f"one split {split}, and {starts} orders" if comparison.same_split else (
+            f"{starts} splits {split}"
+        )  # fmt: skip
+        words += f" All share {shared}, so that no setting had an easier task."
     if any(row.tuned is not None for row in rows):
-        words += (
-            " The learning rate was tuned for each setting, on other splits than those of the comparison."
-        )
+        other = "with other seeds" if comparison.same_split else "on other splits"
+        words += f" The learning rate was tuned for each setting, {other} than those of the comparison."
     return words
 
 
@@ -252,7 +255,7 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
         share, chances = 1 - share, (1 - chances[1], 1 - chances[0])
     else:
         behind, ends = -behind, None if ends is None else (-ends[1], -ends[0])
-    format_value = found.differences.format_value
+    format_value = telling(found.differences.format_value, *(ends or ()))
     return Cell(
         format_value(behind) if math.isfinite(behind) else "–",
         "" if ends is None else format_interval(*ends, write=format_value),

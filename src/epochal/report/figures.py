@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves, PrecisionRecall
+from epochal.curves.judgment import epochs_in_words
 from epochal.report import plot_data
 from epochal.report.forecast import forecast_figure
 from epochal.report.plot_data import json_number, json_numbers
@@ -72,11 +73,12 @@ def _panel(lines: list[plot_data.Line], keep: NDArray[np.int64]) -> dict[str, An
     }
 
 
-def _best(curves: Curves) -> dict[str, float | None] | None:
+def _best(curves: Curves) -> dict[str, float | str | None] | None:
     median = curves.best("validation.loss").median_epoch if "validation.loss" in curves.columns else math.nan
     if not math.isfinite(median):
         return None
-    return {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}
+    places = {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}
+    return {**places, "words": epochs_in_words(median)}
 
 
 def _steps(line: plot_data.PrecisionRecallLine) -> dict[str, Any]:

@@ -226,7 +226,10 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         rows = [
             [
                 Cell(name),
-                *map(_spread, (metrics.precision, metrics.recall, metrics.f1)),
+                *(
+                    _spread(one) if figures.support.mean else Cell("–")
+                    for one in (metrics.precision, metrics.recall, metrics.f1)
+                ),
                 Cell(mean_count(metrics.support.mean), by=metrics.support.mean),
             ]
             for name, metrics in shown

@@ -18,7 +18,7 @@ from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.runs.forecast import score_forecasts
-from epochal.runs.metrics import blocks_of, ensemble_metrics, logits_of, measured, summaries
+from epochal.runs.metrics import NO_LOSS, blocks_of, ensemble_metrics, logits_of, measured, summaries
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import confusion, decided, decisions, label_confusion, per_class
 from epochal.runs.predict import (
@@ -54,6 +54,8 @@ def evaluate(
     assert dataset.targets is not None
     if own := ", ".join(run.settings.get("own_metrics", {})):
         notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
+    if run.task.is_regression and run.repeats > 1 and not run.ensemble:
+        notes.append(f"of the ensemble: {NO_LOSS}")
     outputs = outputs_of(run, dataset, parameters)
     of = _of_numbers if run.task.is_regression else _of_shares
     return Evaluation(
@@ -199,8 +201,6 @@ def _of_numbers(run: Run, each: Floats, dataset: Dataset, losses: Sequence[Float
         targets = line.inverse_transform(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
     ensemble = ensemble_metrics(mean, targets, run.task)
-    if losses:
-        ensemble["loss"] = float("nan")
     width = targets.shape[1]
     names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
     forecasts = None

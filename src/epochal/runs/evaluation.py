@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -147,7 +148,7 @@ class Evaluation:
     @property
     def summaries(self) -> list[tuple[str, Summary, float]]:
         """Each metric: name, values over repeats, and the ensemble's."""
-        return [(name, summary, self.ensemble[name]) for name, summary in self.metrics.items()] + [
+        return [(name, summary, self.ensemble.get(name, math.nan)) for name, summary in self.metrics.items()] + [
             (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])
             for name, summary in self.at_threshold.items()
         ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, folded, one_line
 from epochal.curves import Summary
+from epochal.curves.judgment import epochs_in_words
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
@@ -88,10 +91,10 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
         if together:
             row = (*row, value_of(run.ensemble.get(part, {}).get(name, math.nan), summary))
         rows.append((f"{part} {label_of(name)}", *row))
-    best = sorted(run.best_epoch.per_repeat)
+    best = [epoch for epoch in run.best_epoch.per_repeat if math.isfinite(epoch)]
     if best:
-        middle = f"{best[(len(best) - 1) // 2]:.4g}"
-        ends = (f"{middle} (median)", f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)") if several else (middle,)
+        low, middle, high = map(epochs_in_words, (min(best), float(np.median(best)), max(best)))
+        ends = (f"{middle} (median)", f"{low}–{high} (all repeats)") if several else (middle,)
         rows.append(("best epoch", *ends, *([""] * together)))
     return rows
 
@@ -110,8 +113,8 @@ def cells(summary: Summary) -> tuple[str, str]:
 
 
 def value_of(value: float, like: Summary) -> str:
-    """A value with the digits of a summary; empty if it is not finite."""
-    return like.format_value(value) if math.isfinite(value) else ""
+    """A value with the digits of a summary; a dash if there is none."""
+    return like.format_value(value) if math.isfinite(value) else "–"
 
 
 def _classes(found: Evaluation) -> list[Section]:
@@ -137,7 +140,9 @@ def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[
     """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, of_class in classes.items():
-        shares = (format_mean_sd(one) for one in (of_class.precision, of_class.recall, of_class.f1))
+        shares: Iterable[str] = "–––"  # of a class without samples nothing is known
+        if figures.support.mean:
+            shares = map(format_mean_sd, (of_class.precision, of_class.recall, of_class.f1))
         rows.append((called[name], *shares, mean_count(of_class.support.mean)))
     return aligned(rows, right=[4])
 

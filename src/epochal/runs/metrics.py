@@ -190,6 +190,10 @@ def logits_of(probabilities: Floats, task: Task) -> Floats:
     return logits - np.log(np.maximum(1 - probabilities, 1e-300)) if task.is_multilabel else logits
 
 
+NO_LOSS = "it has no loss, which each repeat takes on a scale of its own."
+"""What is said of the ensemble of a regression."""
+
+
 def ensemble_metrics(
     mean: Floats, targets: NDArray[Any], task: Task, weights: NDArray[Any] | None = None, *, loss: bool = True
 ) -> dict[str, float]:

@@ -22,7 +22,7 @@ from epochal.models import METRICS, Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.forecast import ForecastScores, Observed
-from epochal.runs.metrics import few_samples
+from epochal.runs.metrics import NO_LOSS, few_samples
 from epochal.runs.outcome import Fitted, Outcome, Scores
 from epochal.runs.per_class import ClassMetrics, Confused, decided, most_confused, per_class
 from epochal.runs.prediction import Prediction, Ranking
@@ -285,9 +285,8 @@ class Run:
         if self.task.kind == "binary":
             sentences.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
         if self.ensemble:
-            sentences.append(
-                f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get."
-            )
+            mean = f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get"
+            sentences.append(f"{mean}{f'; {NO_LOSS}' if self.task.is_regression else '.'}")
         return sentences
 
     @property

@@ -156,6 +156,13 @@ class Prepared(SplitSamples):
         return self.settings.repeats == 1 or "split" not in self.settings.vary
 
     @cached_property
+    def of_shares(self) -> frozenset[str]:
+        """Metrics in the target's units whose evaluations here are of shares of the last value of a window."""
+        line = self.dataset.timeline
+        shares = line is not None and bool((line.scale != 1).any())
+        return frozenset(one.name for one in self.spec.metrics if shares and one.in_target_units)
+
+    @cached_property
     def same_validation(self) -> bool:
         """Whether all repeats validate on the same samples, so that they tell nothing about other ones."""
         if self.shared or self.validation is not None:

@@ -161,7 +161,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": unscaled, "ended_by": ended_by},
+        | {"unscaled": unscaled, "ended_by": ended_by, "of_shares": prepared.of_shares},
         same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts

@@ -141,8 +141,7 @@ def advice_html(found: Advice) -> str:
 
 def _advised(found: Advice) -> list[tuple[str, str]]:
     rows = [(label_of(found.column), str(found.quality))]
-    if found.defaults.difference is not None:  # otherwise it is the same number
-        rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
+    rows += [(name, f"{one.quality}; {one.words}") for name, one in found.beside.items()]
     if found.goal != "quality":
         rows.append(("target", f"{found.target_value:.3g} on average: {found.target_words}"))
     return rows

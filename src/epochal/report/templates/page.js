@@ -124,10 +124,10 @@
 
   const least = (seen) => seen.reduce((a, b) => Math.min(a, b), Infinity), most = (seen) => seen.reduce((a, b) => Math.max(a, b), -Infinity);
 
-  // The limits of a plain axis over what is to be seen, a little wider.
+  // The limits of a plain axis over what is to be seen, a little wider; not below 0 where nothing is.
   function span(seen, more = 0.06) {
     const all = seen.filter(known), low = least(all), high = most(all), margin = more * (high - low || Math.abs(high) || 1);
-    return all.length ? [low - margin, high + margin] : [0, 1];
+    return all.length ? [low < 0 ? low - margin : Math.max(0, low - margin), high + margin] : [0, 1];
   }
 
   const line = (x0, x1, y0, y1, more) => ({ type: "line", x0, x1, y0, y1, ...more });
@@ -226,7 +226,7 @@
       if (data.best) {
         const at = data.best[along];
         shapes.push(upright(at, colors.soft));
-        if (loss) notes.push(note(` best epoch ${value(data.best.epochs, 4)} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
+        if (loss) notes.push(note(` best epoch ${data.best.words} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
       }
       if (labels) {
         // Names at the ends of the lines, kept apart.
@@ -488,6 +488,12 @@
     }];
   }
 
+  // Without what is far worse than three quarters of it, as of a training that diverged.
+  function usual(seen) {
+    const all = [...seen].sort((a, b) => a - b), at = (share) => all[Math.round(share * (all.length - 1))], reach = 4 * (at(0.75) - at(0.25));
+    return all.filter((v) => (data.higher ? v >= at(0.25) - reach : v <= at(0.75) + reach));
+  }
+
   function costs(box, colors) {
     const { goal, points } = data.cost, linear = goal === "quality", write = goal === "time" ? duration : value;
     const all = points.filter((p) => known(p.at)), there = all.filter((p) => !p.missed), missed = all.filter((p) => p.missed);
@@ -500,15 +506,17 @@
     const best = new Map(), sign = linear && data.higher ? -1 : 1;
     for (const p of there) if (!best.has(p.batch) || sign * p.at < sign * best.get(p.batch).at) best.set(p.batch, p);
     const path = [...best.values()].sort((a, b) => a.batch - b.batch);
-    const middle = all.map((p) => p.at), low = least(middle) / 4, high = most(middle) * 4, [under, over] = clipped(middle);
+    const inner = linear ? usual(all.map((p) => p.at)) : all.map((p) => p.at), low = least(inner) / 4, high = most(inner) * 4, [under, over] = clipped(inner);
+    const near = there.filter((p) => inner.includes(p.at)), far = there.filter((p) => !inner.includes(p.at));
     const cut = (v) => (!known(v) ? null : linear ? Math.min(Math.max(v, under), over) : Math.min(Math.max(v, low), high));
-    const seen = [...middle, ...there.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
+    const seen = [...inner, ...near.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
     const y = linear ? axis(colors, "", { range: span(seen), nticks: 7 }) : logAxis(colors, "", seen, { upright: true, write, pad: 0.08, pixels: 400 });
-    const top = linear ? y.range[1] : 10 ** y.range[1];
-    const traces = [{ x: path.map((p) => p.place), y: path.map((p) => p.at), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, ...silent }];
-    for (const standing of ORDER) traces.push(bars(there.filter((p) => p.standing === standing), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.open ? top : cut(p.high)), color: mark(colors, standing).color }));
+    const top = linear ? y.range[1] : 10 ** y.range[1], edge = data.higher ? y.range[0] : top;
+    const traces = [{ x: path.map((p) => p.place), y: path.map((p) => (far.includes(p) ? edge : p.at)), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, ...silent }];
+    for (const standing of ORDER) traces.push(bars(near.filter((p) => p.standing === standing), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.open ? top : cut(p.high)), color: mark(colors, standing).color }));
     const words = (p) => `<b>batch size ${value(p.batch)}</b>${known(p.rate) ? `<br>learning rate ${value(p.rate)}` : ""}<br>${p.missed ? "target not reached; at least " : ""}${write(p.at)}${p.missed ? "" : ` (${range(p.low, p.high, write)})`}<br>reached in ${p.reached} of ${p.repeats} repeats`;
-    traces.push(...marks(there, colors, (p) => [p.place, p.at], words));
+    traces.push(...marks(near, colors, (p) => [p.place, p.at], words));
+    traces.push({ x: far.map((p) => p.place), y: far.map(() => edge), mode: "markers", cliponaxis: false, marker: { ...missedMark(colors), symbol: data.higher ? "triangle-down-open" : "triangle-up-open" }, text: far.map(words), hovertemplate: "%{text}<extra></extra>" });
     traces.push({ x: missed.map((p) => p.place), y: missed.map((p) => p.at), mode: "markers", marker: missedMark(colors), text: missed.map(words), hovertemplate: "%{text}<extra></extra>" });
     const chosenOne = there.find((p) => p.standing === "best"), notes = [];
     if (chosenOne) notes.push({ x: Math.log10(chosenOne.place), y: linear ? chosenOne.at : Math.log10(chosenOne.at), ax: 0, ay: linear && data.higher ? -44 : 44, yanchor: linear && data.higher ? "bottom" : "top", text: `<b>advised: ${value(chosenOne.batch)}</b>`, arrowhead: 0, arrowcolor: colors.good, arrowwidth: 1.4, standoff: 9, font: { color: colors.good, size: 13.5 }, bgcolor: tint(colors.card, 0.8) });
@@ -516,7 +524,7 @@
     return [traces, {
       height: wide() ? 420 : 380, margin: { l: 56, r: 14, t: 36, b: 48 }, yaxis: y,
       xaxis: logAxis(colors, "batch size (samples per update)", all.map((p) => p.place), { at: all.map((p) => p.batch), pad: 0.08, pixels: room(box) }),
-      annotations: [...notes, above(`<b>${escape(what)}</b>${aside(linear ? better : "less is better")}`, colors)],
+      annotations: [...notes, above(`<b>${escape(what)}</b>${aside((linear ? better : "less is better") + (far.length ? `; ${far.length} far worse beyond the edge, ${data.higher ? "▽" : "△"}` : ""))}`, colors)],
     }];
   }
 

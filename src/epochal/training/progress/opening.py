@@ -16,7 +16,7 @@ def data_lines(prepared: Prepared) -> list[str]:
     sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
     words = [f"{size:,} {'training' if name == 'train' else name}" for size, name in sizes if size]
     own = ""
-    if not prepared.shared:
+    if not prepared.same_validation:
         own = " (each repeat splits them anew)"
         if sizes[2][0]:
             own = " (all repeats share the test samples; each splits the others anew)"
