@@ -317,7 +317,7 @@ def test_a_regression_speaks_in_units_of_the_target() -> None:
 def test_where_the_defaults_are_advised_the_best_tried_stands_beside_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(confirm_module, "chosen", lambda winner, defaults, for_quality: defaults)
+    monkeypatch.setattr(final_step, "choose_final", lambda winner, defaults, for_quality: defaults)
     found = advise(NET, samples(), batch_size=16, learning_rate=0.3, **FAST)
     ((name, other),) = found.beside.items()
     assert found.answer.startswith("Keep the defaults") and name == "the best tried" and not other.kept

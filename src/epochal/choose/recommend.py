@@ -70,7 +70,7 @@ def recommended(
             row
             for row in tied
             if row.seconds < most_seconds and FASTER * row.seconds <= chosen.seconds
-            if not row.broken and not lucky(row, tied)
+            if not row.diverged and not lucky(row, tied)
         ]
         chosen = min([chosen, *as_fast], key=lambda row: sign * row.quality.mean)
     same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}

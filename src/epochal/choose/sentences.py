@@ -9,8 +9,8 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.choose.recommend import FASTER, lucky
+from epochal.choose.time_to_target import ExpectedRunningTime
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration

@@ -200,7 +200,7 @@ def _expected(found: Advice) -> list[str]:
     for name, one in found.beside.items():
         lines.append(f"{name}: {one.words}; {label_of(found.column)} on the same seeds")
         if (less := one.difference) and less.ci95:
-            middle, low, high = map(telling(less.written, *less.ci95), (less.mean, *less.ci95))
+            middle, low, high = map(telling(less.format_value, *less.ci95), (less.mean, *less.ci95))
             lines[-1] += f"; the advised less it: {middle} ({ranged(low, high)})"
     lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
     if found.recommended:

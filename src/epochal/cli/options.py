@@ -31,7 +31,7 @@ def value_of(name: str, kind: ValueKind, text: Any) -> Any:
     try:
         return kind.check(kind.read(text))
     except InvalidValue as wrong:
-        with suppress(Wrong):
+        with suppress(InvalidValue):
             alone = [kind.check(kind.read(one)) for one in str(text).split(",")]
             if len(alone) > 1 and not isinstance(alone[0], tuple):
                 raise Refusal(f'{name} takes one value, not a list; got "{text}".') from None

@@ -222,7 +222,7 @@ class CurveView:
     def displayed(self) -> str:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
         loss, error = self.monitor, self.monitor.replace(".loss", ".rmse")
-        known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
+        known = error in self.curves.columns and bool(np.isfinite(self.curves.columns[error]).any())
         known &= "rmse" not in self.settings.get("of_shares", ())
         return error if known and loss.endswith(".loss") and self.loss == "squared_error" else loss
 

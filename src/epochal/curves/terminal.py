@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.curves.judgment import epochs_in_words
 from epochal.curves.curves import Band, Curves
+from epochal.curves.judgment import epochs_in_words
 from epochal.curves.statistics import Bools, Floats, Ints
 from epochal.errors import Refusal
 

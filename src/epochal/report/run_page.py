@@ -227,7 +227,7 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
             [
                 Cell(name),
                 *(
-                    _spread(one) if figures.support.mean else Cell("–")
+                    _spread(one) if metrics.support.mean else Cell("–")
                     for one in (metrics.precision, metrics.recall, metrics.f1)
                 ),
                 Cell(mean_count(metrics.support.mean), by=metrics.support.mean),

@@ -141,7 +141,7 @@ def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, of_class in classes.items():
         shares: Iterable[str] = "–––"  # of a class without samples nothing is known
-        if figures.support.mean:
+        if of_class.support.mean:
             shares = map(format_mean_sd, (of_class.precision, of_class.recall, of_class.f1))
         rows.append((called[name], *shares, mean_count(of_class.support.mean)))
     return aligned(rows, right=[4])
