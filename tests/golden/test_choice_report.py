@@ -177,8 +177,11 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     assert f"To train with {row.name}, at its best {at_best(row)} epochal" in screen
     assert f"Train with {row.name} and" in page or "Nothing to choose" in page
     assert f"{use(found)}" in page or len(found.rows) == 1
-    missed = any(row.effort and 0 < row.effort.reached < row.effort.repeats for row in found.rows)
-    assert ("expected updates until" in screen) == (found.target is not None)
+    missed = any(
+        row.updates_to_target and 0 < row.updates_to_target.reached < row.updates_to_target.repeats
+        for row in found.rows
+    )
+    assert ("expected updates until" in screen) == (found.target_value is not None)
     assert ("that missed it count with all their updates" in screen) == missed
     for said in ("Take ", "fastest", "No clear winner"):
         assert said not in page, said

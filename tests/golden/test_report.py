@@ -226,7 +226,7 @@ def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_p
     assert (next(row for row in rows if row[0] == "test loss")[3] == "–") is not classes
     found = run.evaluate(inputs, targets)
     assert ("loss" in found.ensemble) == classes and all(map(np.isfinite, found.ensemble.values()))
-    for said in (str(found), " ".join(run.remarks)):
+    for said in (str(found), " ".join(run.metric_notes)):
         assert ("it has no loss" in " ".join(said.split())) is not classes
     assert not re.search(r"\de\+\d", terminal + run._repr_html_() + "".join(parsed(html).said)), "an exponent"
 
@@ -296,7 +296,7 @@ def test_a_warning_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it()
     assert answer.startswith('<section id="answer" class="answer bad"')
     assert answer.index("First this.") < answer.index(good.sentence[:30])
     coded = judge(
-        curves(), baseline={}, validation_samples=9, concerns=("Rare. `epochs=3` and `order=2` help.",)
+        curves(), baseline={}, validation_samples=9, warnings=("Rare. `epochs=3` and `order=2` help.",)
     )
     kind = re.search('<p class="kind">(.*?)</p>', page(run_of(verdict=coded)))
     outside = re.sub("<span.*?>.*?</span>", "", kind[1]) if kind else "none"
@@ -312,7 +312,7 @@ def test_the_median_best_epoch_is_one_number() -> None:
     )
     assert results_table(run)[-1][:3] == ("best epoch", "20.5 (median)", "3–30 (all repeats)")
     verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
-    assert verdict.figures["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
+    assert verdict.statistics["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
     assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"
 
 

@@ -475,7 +475,7 @@ def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative:
     options: dict[str, Any] = {"batch_size": 16, "learning_rate": 0.03}
     found = advise(NET, data, **options, **FAST)
     rmse = found.metrics["validation.rmse"].mean
-    assert rmse > 1 and f"RMSE {found.metrics['validation.rmse'].written(rmse)} against" in found.answer
+    assert rmse > 1 and f"RMSE {found.metrics['validation.rmse'].format_value(rmse)} against" in found.answer
     row = ep.compare(NET, data, epochs=3, repeats=3, progress=False, **options).rows[0]
     run = ep.fit(NET, data, epochs=12, progress=False, **options)
     assert ("validation.rmse" in row.metrics) == ("RMSE" in str(run.verdict)) == (relative == "difference")

@@ -196,7 +196,8 @@ def test_no_setting_that_is_dominated_is_recommended(
     values = columns(*shifts, sd=sd, seed=seed)
     of = {"noise": dict(zip(SIZES, noise, strict=True)), "seconds": dict(zip(SIZES, seconds, strict=True))}
     found = compared(values, accuracy=accuracy, baseline=0.5, **of)
-    tied, chosen, best = [found.row(name) for name in found.tied], found.chosen, found.row(found.best)
+    tied = [found.row(name) for name in found.tied]
+    chosen, best = found.recommended_row, found.row(found.best)
     sign = -1 if accuracy else 1
     for row in tied:
         if sign * row.quality.mean < sign * chosen.quality.mean and not lucky(row, tied):

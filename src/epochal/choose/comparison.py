@@ -69,8 +69,8 @@ class Row:
     best_epoch      over repeats.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
-    updates_to_target   expected updates until the target is reached: all updates of all repeats over the number
-                    that reached it; None without a target.
+    updates_to_target   expected updates until the target is reached: all updates of all repeats over the
+                    number that reached it; None without a target.
     noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
                     if it is too short.
     diverged        repeats whose loss was not finite.
