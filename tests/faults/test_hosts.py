@@ -179,8 +179,8 @@ def test_a_process_0_that_does_not_come_is_refused(watched, port):
 
 
 def test_a_process_that_does_not_come_is_named_to_all_others(watched):
-    sentence = "all 3 processes must join within 10 s; missing: 1. Start"
-    assert [str(one)[: len(sentence)] for one in watched((0, 3), (2, 3), timeout=10)] == [sentence] * 2
+    sentence = "all 3 processes must join within 4 s; missing: 1. Start"
+    assert [str(one)[: len(sentence)] for one in watched((0, 3), (2, 3), timeout=4)] == [sentence] * 2
 
 
 def test_a_process_that_is_interrupted_while_others_are_missing_leaves_nothing_behind(port):
@@ -196,12 +196,12 @@ def test_a_process_that_is_interrupted_while_others_are_missing_leaves_nothing_b
 
 
 def test_a_process_with_a_number_that_there_is_not_is_refused(watched):
-    _, refusal = watched((0, 2), (2, 3), timeout=10)
+    _, refusal = watched((0, 2), (2, 3), timeout=4)
     assert str(refusal) == "all processes must have the same number of processes; process 0 does not have 3."
 
 
 def test_a_process_with_the_number_of_another_one_is_refused(watched):
-    refusals = [str(one) for one in watched((0, 3), (1, 3), (1, 3), timeout=10)]
+    refusals = [str(one) for one in watched((0, 3), (1, 3), (1, 3), timeout=4)]
     assert refusals.count("each process must have a number of its own; another one has 1, too.") == 1
     assert sum("missing: 2" in one for one in refusals) == 2
 
