@@ -310,7 +310,7 @@ def test_the_median_best_epoch_is_one_number() -> None:
     run = run_of(
         happened, outcomes=tuple(Outcome(i, i, "", 30.0, 9, 1.0, at, 80) for i, at in enumerate(best))
     )
-    assert ("best epoch", "20.5 (median)", "3–30 (all repeats)") == results_table(run)[-1][:3]
+    assert results_table(run)[-1][:3] == ("best epoch", "20.5 (median)", "3–30 (all repeats)")
     verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
     assert verdict.figures["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
     assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"

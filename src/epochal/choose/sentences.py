@@ -9,7 +9,7 @@ import numpy as np
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.reached import Effort
+from epochal.choose.reached import written
 from epochal.choose.recommend import FASTER, lucky
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
@@ -220,7 +220,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
             f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
             f"{row.updates:,}",
             duration(row.seconds),
-            "" if row.effort is None else _effort(row.effort),
+            effort_in_words(row),
         )
         for row in found.rows
     ]
@@ -275,11 +275,12 @@ def lines_of(found: Comparison) -> list[str]:
     return [*aligned(table, right=range(2, len(table[0]))), *([f"{marks}."] if marks else [])]
 
 
-def _effort(effort: Effort) -> str:
-    if not effort.reached:
-        return "not reached"
-    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
-    return f"{effort.expected:,{'.3g' if effort.expected < 100 else '.0f'}}{share}"
+def effort_in_words(row: Row) -> str:
+    """The expected updates to the target, and how many repeats reached it if not all; empty without one."""
+    if row.effort is None or not row.effort.reached:
+        return "" if row.effort is None else "not reached"
+    reached, repeats = row.effort.reached, row.effort.repeats
+    return f"{written(row.effort.expected)}{f' ({reached}/{repeats})' if reached < repeats else ''}"
 
 
 def text(found: Comparison) -> str:
@@ -287,6 +288,7 @@ def text(found: Comparison) -> str:
     lines = [found.answer, "", *lines_of(found)]
     if found.target is not None:
         lines += ["", f"Target: {found.column} {found.target:.4g} on average ({found.target_words})."]
+        lines.append("Updates to it are expected ones; in brackets, how many repeats reached it.")
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:

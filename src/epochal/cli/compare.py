@@ -99,7 +99,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.sentences import behind, mark_of
+    from epochal.choose.sentences import behind, effort_in_words, mark_of
     from epochal.cli.study_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -112,7 +112,7 @@ def _table(found: Comparison, width: int) -> list[str]:
         Column("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [duration(row.seconds) for row in rows]),
-        Column("to target", [_effort(row) for row in rows]),
+        Column("to target", [effort_in_words(row) for row in rows]),
         Column("remark", [_remark(row) for row in rows], right=False),
     ]
     lines = set_in_columns(names, columns, width)
@@ -150,18 +150,6 @@ def _legend(found: Comparison) -> list[str]:
         until = f"to target: expected updates until {found.target:.4g} ({found.target_words})"
         lines.append(f"{until}{counted if some else ''}")
     return lines
-
-
-def _effort(row: Row) -> str:
-    from epochal.choose.reached import written
-
-    effort = row.effort
-    if effort is None:
-        return ""
-    if effort.reached == 0:
-        return "not reached"
-    some = f" ({effort.reached}/{effort.repeats})" if effort.reached < effort.repeats else ""
-    return f"{written(effort.expected)}{some}"
 
 
 def _remark(row: Row) -> str:

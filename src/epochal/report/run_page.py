@@ -226,9 +226,9 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         rows = [
             [
                 Cell(name),
-                *(
-                    _spread(one) if figures.support.mean else Cell("–")
-                    for one in (figures.precision, figures.recall, figures.f1)
+                *map(
+                    _spread if figures.support.mean else lambda _: Cell("–"),
+                    (figures.precision, figures.recall, figures.f1),
                 ),
                 Cell(mean_count(figures.support.mean), by=figures.support.mean),
             ]

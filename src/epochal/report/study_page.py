@@ -53,10 +53,10 @@ def setting_cells(one: Row | Tried) -> list[Cell]:
     ]
 
 
-def effort_cell(effort: Effort, *, ends: bool = True) -> Cell:
+def effort_cell(effort: Effort | None, *, ends: bool = True) -> Cell:
     """The expected updates to the target, with their interval, and how many repeats reached it if not all."""
-    if effort.reached == 0:
-        return Cell("not reached")
+    if effort is None or effort.reached == 0:
+        return Cell("–") if effort is None else Cell("not reached", str(effort))
     between = interval(effort.low, effort.high) if ends else ""
     missed = "" if effort.reached == effort.repeats else f"; reached in {effort.reached} of {effort.repeats}"
     return Cell(format_number(effort.expected), between + missed, effort.expected)

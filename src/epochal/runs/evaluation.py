@@ -148,7 +148,9 @@ class Evaluation:
     @property
     def summaries(self) -> list[tuple[str, Summary, float]]:
         """Each metric: name, values over repeats, and the ensemble's."""
-        return [(name, summary, self.ensemble.get(name, math.nan)) for name, summary in self.metrics.items()] + [
+        return [
+            (name, summary, self.ensemble.get(name, math.nan)) for name, summary in self.metrics.items()
+        ] + [
             (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])
             for name, summary in self.at_threshold.items()
         ]

@@ -157,7 +157,7 @@ class Prepared(SplitSamples):
 
     @cached_property
     def of_shares(self) -> frozenset[str]:
-        """Metrics in the target's units whose evaluations here are of shares of the last value of a window."""
+        """Metrics in the target's units that are here evaluated on shares of the last value of a window."""
         line = self.dataset.timeline
         shares = line is not None and bool((line.scale != 1).any())
         return frozenset(one.name for one in self.spec.metrics if shares and one.in_target_units)

@@ -347,7 +347,8 @@ def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
     if encoder.relative is not None:
         how = "differences from" if encoder.relative == "difference" else "shares of"
         notes.append(
-            f"the target is seen and predicted in {how} the last value of its window, and so are errors in curves and comparisons."
+            f"the target is seen and predicted in {how} the last value of its window, and so are errors in "
+            "curves and comparisons."
         )
     if encoder.period:
         notes.append(
