@@ -385,7 +385,7 @@ def test_what_all_repeats_share_and_why_no_curve_was_fitted() -> None:
     shared, anew = (
         comparison_page(made.comparison(same_split=same, hyperbola=None)) for same in (True, False)
     )
-    assert "All share one split into" in shared and "with other seeds than" in shared
+    assert "All share one split and the same" in shared and "with other seeds than" in shared
     assert "random starts and splits" in anew and "on other splits than" in anew
     assert "random starts and splits" not in shared and "on other splits" not in shared
     assert "takes three batch sizes" in anew

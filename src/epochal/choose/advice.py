@@ -105,10 +105,8 @@ class Defaults:
     def words(self) -> str:
         """The setting in words."""
         rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:.3g}"
-        epochs = counted(self.epochs, "epoch")
-        return (
-            f"batch size {self.batch_size:,}{rate}, {f'the best of {epochs} kept' if self.kept else epochs}"
-        )
+        best, kept = ("the best of ", " kept") if self.kept else ("", "")
+        return f"batch size {self.batch_size:,}{rate}, {best}{counted(self.epochs, 'epoch')}{kept}"
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,7 @@ class Advice:
                    its own), and `target_words` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
                    is that of the mean on new rows. `metrics` are the other columns there.
-    defaults       what the defaults give on the same seeds; where they are advised, `best_tried` is what the
-                   best of the other settings gives there, if one came so far.
+    defaults       what the defaults give on the same seeds; `best_tried` the best of the other settings.
     failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.

@@ -68,9 +68,7 @@ def build_advice(adviser: Adviser) -> Advice:
         }
         | ({"validation.rmse": forecasts.rmse} if forecasts and "rmse" in runner.base.of_shares else {}),
         defaults=_beside(adviser, confirmed.defaults),
-        best_tried=_beside(adviser, confirmed.winner)
-        if final is confirmed.defaults and confirmed.winner
-        else None,
+        best_tried=None if confirmed.winner is None else _beside(adviser, confirmed.winner),
         failures=final.failures,
         seconds=updates * float(adviser.timer.curve.seconds(best.batch_size)),
         best_epochs=advice.best,
@@ -188,9 +186,8 @@ def _target_words(adviser: Adviser) -> str:
         return f"{column} {adviser.target_value:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
-    own = "all repeats share one split, and each has" if adviser.runner.base.same_validation else (
-        "each repeat has a split and"
-    )  # fmt: skip
+    shared = adviser.runner.base.same_validation
+    own = "all repeats share one split, and each has" if shared else "each repeat has a split and"
     return (
         f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
         f"100 % the baseline; {own} a target of its own)"

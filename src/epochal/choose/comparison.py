@@ -214,10 +214,7 @@ class Comparison:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite.
-
-        `updates_to_target` is an expectation: it counts the repeats that did not reach it, too.
-        """
+        """A flat mapping for each setting, the recommended first, None for the unknown; see `Row.effort`."""
         return [_flat(row, row.name in self.tied) for row in self.rows]
 
     def to_arrow(self) -> Any:

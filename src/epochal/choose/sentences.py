@@ -10,7 +10,7 @@ import numpy as np
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.paired_statistics import FEWEST_PAIRS
 from epochal.choose.recommend import FASTER, lucky
-from epochal.choose.time_to_target import ExpectedRunningTime
+from epochal.choose.time_to_target import format_amount
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration
@@ -220,7 +220,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
             f"{row.best_epoch.mean:.3g}" if row.quality.repeats else "",
             f"{row.updates:,}",
             duration(row.seconds),
-            "" if row.updates_to_target is None else _ert(row.updates_to_target),
+            ert_in_words(row),
         )
         for row in found.rows
     ]
@@ -275,11 +275,13 @@ def lines_of(found: Comparison) -> list[str]:
     return [*aligned(table, right=range(2, len(table[0]))), *([f"{marks}."] if marks else [])]
 
 
-def _ert(ert: ExpectedRunningTime) -> str:
-    if not ert.reached:
-        return "not reached"
-    share = "" if ert.reached == ert.repeats else f" ({ert.reached} of {ert.repeats} reached it)"
-    return f"{ert.expected:,{'.3g' if ert.expected < 100 else '.0f'}}{share}"
+def ert_in_words(row: Row) -> str:
+    """The expected updates to the target, and how many repeats reached it if not all; empty without one."""
+    ert = row.updates_to_target
+    if ert is None or not ert.reached:
+        return "" if ert is None else "not reached"
+    some = f" ({ert.reached}/{ert.repeats})" if ert.reached < ert.repeats else ""
+    return f"{format_amount(ert.expected)}{some}"
 
 
 def text(found: Comparison) -> str:
@@ -287,6 +289,7 @@ def text(found: Comparison) -> str:
     lines = [found.answer, "", *lines_of(found)]
     if found.target_value is not None:
         lines += ["", f"Target: {found.column} {found.target_value:.4g} on average ({found.target_words})."]
+        lines.append("Updates to it are expected ones; in brackets, how many repeats reached it.")
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:

@@ -113,9 +113,8 @@ def _choices(found: Advice) -> list[str]:
         ("epochs", *cells(found.epochs, ",.0f")),
     ]
     tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
-    below = f"the advised and all rows marked {' or '.join(sorted(tied))} below" if tied else (
-        "nothing else is as good"
-    )  # fmt: skip
+    marks = " or ".join(sorted(tied))
+    below = f"the advised and all rows marked {marks} below" if tied else "nothing else is as good"
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 

@@ -99,7 +99,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.sentences import behind, mark_of
+    from epochal.choose.sentences import behind, ert_in_words, mark_of
     from epochal.cli.study_screen import TextColumn, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -112,7 +112,7 @@ def _table(found: Comparison, width: int) -> list[str]:
         TextColumn("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         TextColumn("updates", [f"{row.updates:,}" for row in rows]),
         TextColumn("time", [duration(row.seconds) for row in rows]),
-        TextColumn("to target", [_ert(row) for row in rows]),
+        TextColumn("to target", [ert_in_words(row) for row in rows]),
         TextColumn("remark", [_remark(row) for row in rows], right=False),
     ]
     lines = set_in_columns(names, columns, width)
@@ -150,18 +150,6 @@ def _legend(found: Comparison) -> list[str]:
         until = f"to target: expected updates until {found.target_value:.4g} ({found.target_words})"
         lines.append(f"{until}{counted if some else ''}")
     return lines
-
-
-def _ert(row: Row) -> str:
-    from epochal.choose.time_to_target import format_amount
-
-    ert = row.updates_to_target
-    if ert is None:
-        return ""
-    if ert.reached == 0:
-        return "not reached"
-    some = f" ({ert.reached}/{ert.repeats})" if ert.reached < ert.repeats else ""
-    return f"{format_amount(ert.expected)}{some}"
 
 
 def _remark(row: Row) -> str:

@@ -223,8 +223,8 @@ class CurveView:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
         loss, error = self.monitor, self.monitor.replace(".loss", ".rmse")
         known = error in self.curves.columns and bool(np.isfinite(self.curves.columns[error]).any())
-        known &= "rmse" not in self.settings.get("of_shares", ())
-        return error if known and loss.endswith(".loss") and self.loss == "squared_error" else loss
+        wanted = self.loss == "squared_error" and "rmse" not in self.settings.get("of_shares", ())
+        return error if known and wanted and loss.endswith(".loss") else loss
 
     @property
     def displayed_label(self) -> str:

@@ -96,11 +96,9 @@ def _done(comparison: Comparison) -> str:
     if len(sizes) > 1:
         words = f"A batch is the samples that one update of the network looks at. {words}"
     if most > 1:
-        split, starts = "into training and held-out samples", f"the same {most} random starts and"
-        shared = f"one split {split}, and {starts} orders" if comparison.same_split else (
-            f"{starts} splits {split}"
-        )  # fmt: skip
-        words += f" All share {shared}, so that no setting had an easier task."
+        one, differ = ("one split and ", "orders") if comparison.same_split else ("", "splits")
+        words += f" All share {one}the same {most} random starts and {differ}, so that no setting had an "
+        words += "easier task. A split parts training and held-out samples."
     if any(row.tuned is not None for row in rows):
         other = "with other seeds" if comparison.same_split else "on other splits"
         words += f" The learning rate was tuned for each setting, {other} than those of the comparison."
@@ -232,7 +230,7 @@ def _cost(rows: Sequence[Row]) -> Table:
             Cell(row.name, by=row.name),
             Cell(format_number(row.best_epoch.mean), by=row.best_epoch.mean),
             Cell(f"{row.updates:,}", by=row.updates),
-            *([_ert(row)] if target else []),
+            *([study_page.ert_cell(row.updates_to_target)] if target else []),
             Cell(duration(row.update_seconds), by=row.update_seconds),
             Cell(duration(row.seconds), by=row.seconds),
             Cell(_jitter(row), by=row.noise),
@@ -261,12 +259,3 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
         "" if ends is None else format_interval(*ends, write=format_value),
         behind,
     ), Cell(percent(share), f"{100 * chances[0]:.0f} to {percent(chances[1])}", share)
-
-
-def _ert(row: Row) -> Cell:
-    found = row.updates_to_target
-    if found is None:
-        return Cell("–")
-    if found.reached == 0:
-        return Cell("not reached", str(found))
-    return study_page.ert_cell(found)

@@ -226,9 +226,9 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         rows = [
             [
                 Cell(name),
-                *(
-                    _spread(one) if metrics.support.mean else Cell("–")
-                    for one in (metrics.precision, metrics.recall, metrics.f1)
+                *map(
+                    _spread if metrics.support.mean else lambda _: Cell("–"),
+                    (metrics.precision, metrics.recall, metrics.f1),
                 ),
                 Cell(mean_count(metrics.support.mean), by=metrics.support.mean),
             ]
