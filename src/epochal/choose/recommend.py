@@ -67,7 +67,9 @@ def recommended(
     if faster := [row for row in steady or near if row.seconds < most_seconds]:
         chosen = min(faster, key=lambda row: row.seconds)
         most_seconds = min(most_seconds, chosen.seconds / FASTER)
-        as_fast = [row for row in tied if row.seconds < most_seconds and not (row.diverged or lucky(row, tied))]
+        as_fast = [
+            row for row in tied if row.seconds < most_seconds and not (row.diverged or lucky(row, tied))
+        ]
         chosen = min([chosen, *as_fast], key=lambda row: sign * row.quality.mean)
     same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
     return chosen.name, tuple(name for name in outcome.tied if name in same)

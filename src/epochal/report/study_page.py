@@ -55,8 +55,8 @@ def setting_cells(one: Row | Tried) -> list[Cell]:
 
 def ert_cell(ert: ExpectedRunningTime | None, *, ends: bool = True) -> Cell:
     """The expected updates to the target, with their interval, and how many repeats reached it if not all."""
-    if effort is None or ert.reached == 0:
-        return Cell("–") if effort is None else Cell("not reached", str(effort))
+    if ert is None or ert.reached == 0:
+        return Cell("–") if ert is None else Cell("not reached", str(ert))
     between = format_interval(ert.low, ert.high) if ends else ""
     missed = "" if ert.reached == ert.repeats else f"; reached in {ert.reached} of {ert.repeats}"
     return Cell(format_number(ert.expected), between + missed, ert.expected)
