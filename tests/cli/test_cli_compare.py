@@ -182,7 +182,7 @@ def test_the_command_has_only_options_of_what_was_chosen(place):
     options = {"batch_size": 8, "epochs": 2, "optimizer": "adam", "order": "shuffle", "remainder": "keep"}
     options["schedule"] = compare_arguments(context.params)["schedule"][place]
     row = SimpleNamespace(options=options, learning_rate=0.1, axes={"model": name, "schedule": schedule})
-    words = arguments_of_training(context, "x.csv", SimpleNamespace(chosen=row))
+    words = arguments_of_training(context, "x.csv", SimpleNamespace(recommended_row=row))
     params = train.command.make_context("train", words).params
     assert params["schedule"] == schedule and params["network"] == name
     train_arguments(params)

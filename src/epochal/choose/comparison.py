@@ -214,7 +214,7 @@ class Comparison:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """A flat mapping for each setting, the recommended first, None for the unknown; see `Row.updates_to_target`."""
+        """A flat mapping for each setting, the recommended first, None for the unknown; see `Row`."""
         return [_flat(row, row.name in self.tied) for row in self.rows]
 
     def to_arrow(self) -> Any:
