@@ -62,11 +62,12 @@ KINDS = {
 
 
 def trained(kind: Kind, draws: int, splits: int) -> Floats:
-    """The best validation losses, shape (draws, splits): by them `compare` judges settings."""
+    """The validation losses after each epoch, shape (draws, splits, evaluations)."""
     inputs, targets = kind.table()
     random = np.random.default_rng(1)
-    return np.column_stack(
-        [_of_split(kind, inputs, targets, random.permutation(ROWS), draws, split) for split in range(splits)]
+    return np.stack(
+        [_of_split(kind, inputs, targets, random.permutation(ROWS), draws, split) for split in range(splits)],
+        axis=1,
     )
 
 
@@ -99,6 +100,6 @@ def _of_split(
     while not stack.done:
         found += stack.advance()
     curves = curves_of(stack.plan, stack.spec.metric_names, range(draws), [*found, *stack.finish()])
-    best = curves.best("validation.loss").value
-    assert best.shape == (draws,) and np.isfinite(best).all()
-    return np.asarray(best)
+    losses = np.stack([curves.of(draw).columns["validation.loss"] for draw in range(draws)])
+    assert losses.shape[1] == kind.epochs + 1 and np.isfinite(losses).all()
+    return losses

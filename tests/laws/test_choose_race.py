@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.equal_settings import called_different as equal, dealt, simulated, without
+from benchmarks.equal_settings import called_different as equal, dealt, judged, simulated, without
 from benchmarks.equal_trainings import BATCH_SIZE, HELD, KINDS, trained
 from scipy import stats
 
@@ -120,9 +120,9 @@ def test_trainings_that_are_dealt_out_as_settings_are_those_of_compare_and_meet_
         batch_size=[BATCH_SIZE], learning_rate=kind.learning_rate, epochs=kind.epochs, repeats=3,
         progress=False,
     )  # fmt: skip
-    np.testing.assert_allclose(trained(kind, 3, 1)[:, 0], found.rows[0].quality.per_repeat, rtol=1e-5)
+    np.testing.assert_allclose(judged(trained(kind, 3, 1)[:, 0]), found.rows[0].quality.per_repeat, rtol=1e-5)
     for count, repeats in ((2, 3), (5, 10)):
-        tables = list(dealt(np.arange(600.0).reshape(20, 30), count, repeats, 1000))
+        tables = list(dealt(np.arange(600.0).reshape(20, 30, 1), count, repeats, 1000))
         assert len(tables) == 20 // count * (30 // repeats)
         assert np.unique(np.concatenate(tables, axis=None)).size == 20 // count * count * 30
 
