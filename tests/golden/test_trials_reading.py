@@ -365,13 +365,13 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
         ).samples
         == 30
     )
-    new = ep.data.tables.new.read_as_before(found.encoder, tmp_path / "b.xlsx")
+    new = ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "b.xlsx")
     assert new.sheet == "data"
     workbook(tmp_path / "c.xlsx", Sales=[["a", "b"], *(row[:2] for row in rows)], notes=[["by me"]])
-    assert ep.data.tables.new.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
+    assert ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
     workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
     cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
-    for read in (load, lambda path: ep.windows(path, lags=2)):
+    for read in (load, lambda path: ep.load_windows(path, lags=2)):
         for book in ("b.xlsx", "d.xlsx"):
             with pytest.raises(Refusal) as refused:
                 read(tmp_path / book)
@@ -379,7 +379,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     with pytest.raises(
         Refusal, match=r'input columns.* The sheet "data" is read, of 2 \("notes", "data"\)\.$'
     ):
-        ep.data.encode_new(found.encoder, tmp_path / "d.xlsx", TrainingContext(reading=Reading(sheet="data")))
+        ep.data.transform(found.encoder, tmp_path / "d.xlsx", TrainingContext(reading=Reading(sheet="data")))
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(MissingExtra, match=r'pip install "epochal\[excel\]"'):
         load(tmp_path / "b.xlsx")

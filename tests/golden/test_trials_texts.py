@@ -116,7 +116,7 @@ def test_a_table_of_texts_alone_is_told_to_be_read_as_texts(script, tmp_path):
     ]
     path = tmp_path / "reviews.csv"
     path.write_text("review,liked\n" + "".join(f"{row},{k % 2}\n" for k, row in enumerate(rows)))
-    with pytest.raises(ep.Refusal, match=r'or read its words with .*text\(\.\.\., text="review"\)'):
+    with pytest.raises(ep.Refusal, match=r'or read its words with .*load_texts\(\.\.\., text="review"\)'):
         ep.load_data(path)
     path.write_text("review,size,liked\n" + "".join(f"{row},{k % 7},{k % 2}\n" for k, row in enumerate(rows)))
     data = ep.load_data(path)

@@ -471,7 +471,7 @@ def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative:
     """The program's errors of ratios are shares: what is shown as RMSE is of the forecasts themselves."""
     random = np.random.default_rng(5)
     values = 900 + 90 * np.sin(np.arange(160) * 2 * np.pi / 7) + random.normal(size=160)
-    data = ep.windows(values[:, None], lags=7, period=0, relative=relative)
+    data = ep.load_windows(values[:, None], lags=7, period=0, relative=relative)
     options: dict[str, Any] = {"batch_size": 16, "learning_rate": 0.03}
     found = advise(NET, data, **options, **FAST)
     rmse = found.metrics["validation.rmse"].mean

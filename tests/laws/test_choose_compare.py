@@ -362,7 +362,7 @@ def test_only_asked_sizes_are_crossed_with_what_else_is_compared(others, sizes, 
     axes, _ = axes_of(MODEL, {**others, **sizes})
     found, notes = entries(axes, samples, bool(sizes))
     taken = [4, 8, 16] if sizes else [32]
-    assert sorted({entry.setting.changes["batch_size"] for entry in found}) == taken
+    assert sorted({entry.candidate.changes["batch_size"] for entry in found}) == taken
     assert len(found) == 2 * len(taken)
     assert bool(sizes) != any("all settings have batch size 32" in note for note in notes)
 

@@ -87,9 +87,9 @@ def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch)
     """To the order in which floats will be added."""
     monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
     monkeypatch.setattr(advise_module, "FINAL_SEEDS", 2)
-    rests_on, concluded = [], advise_module.conclude
+    rests_on, concluded = [], advise_module.build_advice
     monkeypatch.setattr(
-        advise_module, "conclude", lambda found: (rests_on.append(found), concluded(found))[1]
+        advise_module, "build_advice", lambda found: (rests_on.append(found), concluded(found))[1]
     )
     options = {"goal": "updates", "batch_size": 16, "optimizer": "sgd", "repeats": 3, "epochs": 10}
     here = advise(NET, "example:iris", **options)
