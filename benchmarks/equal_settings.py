@@ -26,7 +26,7 @@ from benchmarks.measure import Aim, Table
 from epochal.choose import paired_statistics, paired_test, race
 from epochal.choose.paired_statistics import PooledSpread
 from epochal.curves import Summary
-from epochal.curves.statistics import epochs_of_others
+from epochal.curves.statistics import epochs_of_next
 
 Floats = NDArray[np.float64]
 
@@ -48,10 +48,10 @@ def louder(table: Floats, times: float) -> Floats:
 
 
 def judged(several: Floats) -> Floats:
-    """Values of repeats, or their curves (repeats, evaluations), each read where the others are best."""
+    """Values of repeats, or their curves (repeats, evaluations), each read where the next one is best."""
     if several.ndim == 1:
         return several
-    return np.asarray(several[np.arange(len(several)), epochs_of_others(several)])
+    return np.asarray(several[np.arange(len(several)), epochs_of_next(several)])
 
 
 def called_different(tables: Iterator[Floats], margin: float | None = 0.0) -> tuple[int, int]:

@@ -76,7 +76,7 @@ def compare(
     1, 8, 32, 128 and "full" unless given, or 32 where something else is an axis. Learning rates are tuned for
     each setting unless given.
 
-    A setting is judged by its monitored metric, in each repeat at the moment that the other repeats choose:
+    A setting is judged by its monitored metric, in each repeat at the moment that another repeat chooses:
     at its own best one, the curve that jumps most would look best. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.

@@ -63,7 +63,7 @@ class Row:
     batch_size      samples of an update; `regime` is "batch", "stochastic" or "mini-batch".
     learning_rate   None for an Optax object, which has its own.
     repeats         how many were trained.
-    quality         the monitored metric over repeats, in each at the epoch that the others choose (NaN for
+    quality         the monitored metric over repeats, in each at the epoch that another one chooses (NaN for
                     those that broke); its interval is one for new rows.
     metrics         the other columns at that epoch, such as "validation.accuracy".
     best_epoch      over repeats.

@@ -16,7 +16,7 @@ import numpy as np
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
-from epochal.curves.statistics import Ints, epochs_of_others
+from epochal.curves.statistics import Ints, epochs_of_next
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -194,10 +194,9 @@ class TrialScore:
 
 
 def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -> list[TrialScore]:
-    """The trainings of one setting, each at the evaluation point that the others choose.
+    """The trainings of one setting, each at the evaluation point where the next one is best, smoothed.
 
-    At its own best one a training looks the better, the more its curve jumps. One alone is read where its
-    smoothed curve is best. The points are the start and the evaluation points, each read at the evaluation
+    At its own best one a training looks the better, the more its curve jumps. One alone chooses for itself. The points are the start and the evaluation points, each read at the evaluation
     nearest to it: all settings have as many, so one that is evaluated more often has no advantage.
     """
     sign = -1.0 if higher_is_better(column) else 1.0
@@ -208,7 +207,7 @@ def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -
             line[: len(own)] = sign * trial.curves.columns[column][own]
     values[~np.isfinite(values)] = np.nan
     sound = np.isfinite(values).any(axis=1)
-    chosen = dict(zip(np.flatnonzero(sound), epochs_of_others(values[sound]), strict=True))
+    chosen = dict(zip(np.flatnonzero(sound), epochs_of_next(values[sound]), strict=True))
     names = dict.fromkeys(name for trial in trials for name in trial.curves.names)
     others = [name for name in names if name != column and not name.startswith("train.running")]
     scores = []

@@ -236,18 +236,28 @@ def epochs_of_others(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
     A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
-    choose does not (leaving one out, Stone 1974). A repeat that is alone is smoothed. Values have shape
-    (repeats, rows); after its end a repeat has NaN, and counts with its last value.
+    choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
 
     >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
     [2, 1, 1]
     """
-    if len(values) == 1:
-        rest = smoothed(values[0])[None]
-    else:
-        continued = forward_filled(values)[0]
-        rest = continued.sum(axis=0) - continued
+    rest = values if len(values) == 1 else values.sum(axis=0) - values
     # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
+    return np.argmin(rest, axis=1)
+
+
+def epochs_of_next(values: Floats) -> Ints:
+    """For each repeat, the row at which the smoothed curve of the next one is best; lower is better.
+
+    As `epochs_of_others`, but each repeat has a choice of its own: where all share one, the differences of
+    two settings share the difference of their choices, and a test over repeats takes it for theirs. Values
+    have shape (repeats, rows), NaN after the end of a repeat.
+
+    >>> epochs_of_next(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [1.0, 2.0, np.nan]])).tolist()
+    [2, 0, 1]
+    """
+    curves = forward_filled(np.array([smoothed(row) for row in values]).reshape(values.shape))[0]
+    rest = np.roll(curves, -1, axis=0)
     return np.argmin(np.where(np.isfinite(rest) & np.isfinite(values), rest, np.inf), axis=1)
 
 

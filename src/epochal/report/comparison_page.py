@@ -179,7 +179,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
         ("repeats", "trainings with seeds of their own"),
         (
             label_of(comparison.column),
-            "mean at the epoch that the other repeats choose, with 95 % interval",
+            "mean at the epoch that another repeat chooses, with 95 % interval",
         ),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
         ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
