@@ -197,8 +197,8 @@ def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -
     """The trainings of one setting, each at the evaluation point where the smoothed next one is best.
 
     At its own best one a training looks the better, the more its curve jumps. One alone chooses for itself.
-    The points are the start and the evaluation points, each read at the evaluation nearest to it: all settings
-    have as many, so one that is evaluated more often has no advantage.
+    The points are the start and the evaluation points, each read at the evaluation nearest to it: all
+    settings have as many, so one that is evaluated more often has no advantage.
     """
     sign = -1.0 if higher_is_better(column) else 1.0
     rows = [at_points(trial.curves, length) for trial in trials]
