@@ -203,3 +203,13 @@ def test_another_delimiter_encoding_and_order_are_said_of_new_files(tmp_path: Pa
     assert "the columns are in another order than in training: matched by their names." in found.notes
     assert found.to_arrow().column("b").to_pylist() == frame["b"].tolist()
     np.testing.assert_array_equal(found.labels, run.predict(train).labels)
+
+
+def test_lines_that_were_skipped_of_a_table_without_names_are_not_skipped_of_new_rows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{a + b:.3f}" for a, b in random.normal(size=(40, 2))]
+    (tmp_path / "old.csv").write_text("\n".join(["from the instrument", *rows]) + "\n")
+    (tmp_path / "new.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows[:5]) + "\n")
+    data = ep.load_data(tmp_path / "old.csv", skip_rows=1, header=False)
+    run = ep.fit(ep.MLP(2), data, epochs=1)
+    assert len(run.predict(tmp_path / "new.csv").values) == 5

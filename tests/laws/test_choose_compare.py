@@ -269,6 +269,7 @@ def test_what_trainings_made_before_a_rule_ended_them_is_their_updates_and_time(
         assert row.updates == round(np.mean(last)) < 300
         assert row.seconds == pytest.approx(row.updates * row.update_seconds)
         assert row.epochs == pytest.approx(row.updates / (1 if row.regime == "batch" else 8), abs=0.1)
+    assert not any("near its last epoch" in note for note in found.notes), "a rule ended them"
 
 
 def test_where_one_class_is_never_held_out_no_setting_is_shown_to_beat_the_baseline():

@@ -294,6 +294,20 @@ def test_a_training_that_broke_is_judged_as_none_and_chooses_for_no_other() -> N
     )
 
 
+def test_a_training_that_broke_does_not_narrow_the_interval_for_new_rows() -> None:
+    random = np.random.default_rng(5)
+    shared = Criteria("validation.loss", 0.0, samples=12, blocks=12)
+    added = [random.normal(0, 0.05, 12) for _ in range(6)]
+    whole = shared.summary(np.full(6, 0.7), added)
+    broken = shared.summary(np.r_[np.full(6, 0.7), NAN], [*added, np.zeros(0)])
+    assert broken.ci95 == pytest.approx(whole.ci95) and broken.ci95 is not None
+    assert broken.ci95[1] - broken.ci95[0] > 0.05, "a plain interval over seeds has no width here"
+
+
+def test_a_huge_loss_of_one_repeat_hides_no_other() -> None:
+    assert epochs_of_others(np.array([[3, 1e18, 2], [3, 2, 1], [3, 2, 1.0]])).tolist() == [2, 2, 2]
+
+
 def test_validation_samples_of_one_class_show_nothing() -> None:
     assert final(BETTER).beats_baseline
     assert not final(BETTER, criteria=replace(LOSS, one_class=True)).beats_baseline

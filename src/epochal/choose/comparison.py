@@ -66,7 +66,7 @@ class Row:
     quality         the monitored metric over repeats, in each at the epoch that another one chooses (NaN for
                     those that broke); its interval is one for new rows.
     metrics         the other columns at that epoch, such as "validation.accuracy".
-    best_epoch      over repeats.
+    best_epoch      at which each repeat is read.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
     updates_to_target   expected updates until the target is reached: all updates of all repeats over the

@@ -58,8 +58,11 @@ class Criteria:
         `influences` are what each block of validation samples adds to each value, where all repeats share
         them.
         """
-        if not self.samples or not all(map(len, influences)):
+        known = [one for value, one in zip(values, influences, strict=True) if math.isfinite(value)]
+        if not self.samples or not known or not all(map(len, known)):
             return summarize(values, bounds, test_train_ratio=self.test_train_ratio)
+        nothing = np.zeros(len(known[0]))  # of those that broke
+        influences = [one if len(one) else nothing for one in influences]
         name = (column or self.column).partition(".")[2]
         samples, blocks = sample_size(name, self.counts, self.samples, self.blocks)
         return new_samples(values, np.array(influences), samples=samples, blocks=blocks, bounds=bounds)

@@ -256,11 +256,11 @@ def criteria_of(runner: TrialRunner) -> Criteria:
 
 
 def _one_class(base: Prepared) -> bool:
-    """Whether the validation samples of any repeat are all of one class."""
+    """Whether in half of the repeats or more the validation samples are all of one class."""
     if not base.task.is_classification:
         return False
-    parts = (base.targets_and_weights(repeat, "validation")[0] for repeat in range(len(base.splits)))
-    return any(bool(len(part)) and bool((part == part[0]).all()) for part in parts)
+    parts = [base.targets_and_weights(repeat, "validation")[0] for repeat in range(len(base.splits))]
+    return 2 * sum(bool(len(part)) and bool((part == part[0]).all()) for part in parts) >= len(parts)
 
 
 def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:

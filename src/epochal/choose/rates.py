@@ -64,6 +64,8 @@ class _Search:
     repeats: Sequence[int]
     # losses by rate and repeat, lower is better; infinite where a training broke
     found: dict[float, dict[int, float]] = field(default_factory=dict)
+    # by rate, the loss of the first repeat before there were others
+    alone: dict[float, float] = field(default_factory=dict)
 
     def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
         """Trainings at those rates."""
@@ -156,7 +158,7 @@ class _Search:
         repeats are from the first for those that had all: else it would look good where that one was easy.
         """
         whole = [rate for rate in self.whole() if math.isfinite(self.loss(rate))]
-        moves = [self.loss(rate) - self.found[rate][self.repeats[0]] for rate in whole]
+        moves = [self.loss(rate) - self.alone[rate] for rate in whole]
         move = float(np.mean(moves)) if moves else 0.0
         return [(rate, self.loss(rate) + (0.0 if rate in whole else move)) for rate in sorted(self.found)]
 
@@ -193,6 +195,7 @@ def tune(
                 repeat: sign * value if math.isfinite(value) else math.inf
                 for repeat, value in values[job.candidate.name].items()
             }
+            search.alone.setdefault(rate, search.loss(rate))
 
     first, rest = repeats[:1], repeats[1:]
     powers = [FACTOR**power for power in (-2, -1, 0, 1, 2)]

@@ -92,10 +92,10 @@ def _near(found: PairedDifference | None, most: float) -> bool:
 
 
 def lucky(row: Row, others: Sequence[Row]) -> bool:
-    """Whether a setting may owe its mean to the best moment of an unsteady curve.
+    """Whether the epoch that each training of a setting keeps may be luck, since its curve is unsteady.
 
-    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
-    their mean, and the further the more they scatter.
+    That matters where another one is much steadier and nearly as good: the best of many evaluations lies
+    below what the kept weights reach on new rows, and the further the more they scatter.
     """
     return any(
         other.noise < row.noise / 2

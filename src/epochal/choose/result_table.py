@@ -159,7 +159,7 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], cri
         repeats=len(trials),
         quality=summary(found.column, [one.value for one in judged]),
         metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
-        best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
+        best_epoch=summarize([one.epoch for one in judged], interval=False),
         epochs=epochs,
         updates=updates,
         samples=samples,
@@ -314,13 +314,14 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
     notes += [
         f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
-        if row.dropped is None and not row.diverged and row.best_epoch.mean >= LATE * row.epochs
+        if row.dropped is None and row.best_epoch.mean >= LATE * row.epochs
+        if not any(trial.reason for trial in found.trials[row.name])  # that broke, or that a rule ended
     ]
     tied = [row for row in rows if row.name in found.outcome.tied]
     sign = -1 if higher_is_better(found.column) else 1
     notes += [
-        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so part of "
-        "its lead is the luck of its best epoch."
+        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so the "
+        "epoch that each training keeps is partly luck."
         for row in tied
         if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
     ]

@@ -58,7 +58,7 @@ def use(found: Comparison) -> str:
 
 def at_best(row: Row) -> str:
     """When a setting was at its best, such as "around epoch 3 of 40"."""
-    epoch, last = row.best_epoch.mean, f"{row.epochs:,.4g}"
+    epoch, last = row.best_epoch.mean, f"{row.epochs:,.0f}" if row.epochs >= 10 else f"{row.epochs:.4g}"
     whole = epoch >= 10 or all(one.is_integer() for one in row.best_epoch.per_repeat if math.isfinite(one))
     return f"around epoch {f'{epoch:.0f}' if whole else f'{epoch:.2g}'} of {last}"
 
@@ -82,7 +82,7 @@ def _used(found: Comparison) -> str:
         return sentence
     ahead = row.difference.differences.format_value(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    luck = ", but its curve is unsteady, so that part of this is the luck of its best epoch"
+    luck = ", but its curve is unsteady, so that the epoch that each training keeps is partly luck"
     why = luck if lucky(best, [found.row(name) for name in found.tied]) else ""
     return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{why}."
 

@@ -241,9 +241,10 @@ def epochs_of_others(values: Floats) -> Ints:
     >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
     [2, 1, 1]
     """
-    rest = values if len(values) == 1 else values.sum(axis=0) - values
+    if len(values) == 1:
+        return np.argmin(values, axis=1)
     # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
-    return np.argmin(rest, axis=1)
+    return np.array([np.delete(values, at, axis=0).sum(axis=0).argmin() for at in range(len(values))])
 
 
 def epochs_of_next(values: Floats) -> Ints:

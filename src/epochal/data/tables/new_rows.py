@@ -122,6 +122,8 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
         return reading
     old = encoder.encoding if reading.encoding is None and encoder.encoding[:3] != "utf" else ""
     known = {name: one for name, one in encoder.form.given.items() if getattr(reading, name) is None}
+    if not encoder.header:  # no name tells then whether a line that would be skipped is a row
+        known.pop("skip_rows", None)
     for options in (known, {name: one for name, one in known.items() if name == "sheet"}, {}):
         with suppress(Refusal, OSError):  # another kind of source, or one that is refused when it is read
             found = replace(reading, **options)

@@ -161,7 +161,11 @@ def column_units(
         return money, most  # the strange ones are odd cells
     if all(map(_is_known, units)):
         raise Refusal(_mixed(names, units, "units"))
-    if several and len(units) <= _MOST_WORDS and all(_is_known(one) or len(one) > 1 for one in units):
+    if (
+        several
+        and len(units) <= _MOST_WORDS
+        and all(_is_known(one) or (len(one) > 1 and " " not in one) for one in units)
+    ):
         raise Refusal(_mixed(names, {one or "no unit": n for one, n in everything.items()}, "units"))
     return None
 
