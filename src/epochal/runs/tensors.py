@@ -94,7 +94,7 @@ def read_tensors(path: Path, expected: Digest | None = None) -> tuple[Tensors, d
     try:
         tensors = {
             name: np.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])
-            for name, one in deserialize(content)  # type: ignore[no-untyped-call]
+            for name, one in deserialize(content)  # type: ignore[no-untyped-call]  # no stub
         }
         (length,) = struct.unpack("<Q", content[:8])
         header = parse(content[8 : 8 + length])

@@ -92,7 +92,7 @@ def takes_options(
                 kind = kind | list[Any] | Mapping[str, Any]
             about = {"default": (defaults or {}).get(one.name, one.default), "annotation": kind}
             shown.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, **about))
-        function.__signature__ = own.replace(  # type: ignore[attr-defined]
+        function.__signature__ = own.replace(  # type: ignore[attr-defined]  # read by `inspect`
             parameters=[*plain, *shown], return_annotation=_resolved(own.return_annotation, function)
         )
         if function.__doc__:

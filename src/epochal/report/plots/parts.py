@@ -61,7 +61,7 @@ class Picture(Figure):
 def new_figure(look: Style, width: float, height: float, **pads: float) -> Figure:
     """A figure without axes; `pads` are those of its constrained layout."""
     figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
-    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]  # constrained
     FigureCanvasAgg(figure)
     return figure
 
