@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def run_of(happened: Curves | None = None, **more: Any) -> Run:
         "plan": Plan(40, 10, 30),
         "task": Task("binary", ("no", EVIL)),
         "model": None,
-        "settings": {"model": {"kind": EVIL}, "stopping": {"patience": 5}},
+        "settings": {"model": {"kind": EVIL}, "monitor": "validation.loss", "stopping": {"patience": 5}},
         "curves": happened,
         "outcomes": tuple(Outcome(i, i, EVIL, 30.0, 120, 1.0, 20.0, 80) for i in range(3)),
         "fitted": (),
@@ -314,6 +315,17 @@ def test_the_median_best_epoch_is_one_number() -> None:
     verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
     assert verdict.statistics["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
     assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"
+
+
+def test_the_best_epoch_in_a_chart_is_that_of_the_monitored_curve() -> None:
+    happened = curves(2)
+    happened.columns["validation.accuracy"][:] = np.tile(-np.abs(np.arange(31.0) - 8), 2)
+    run = run_of(happened)
+    run = replace(run, settings={**run.settings, "monitor": "validation.accuracy"})
+    assert figure_data(run, {})["best"]["words"] == "8"
+    assert "best epoch 8" in picture(happened, monitor="validation.accuracy")
+    figure = happened.plot(monitor="validation.accuracy")
+    assert "best epoch 8 (median of 2)" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_of_a_class_without_samples_no_share_is_shown() -> None:

@@ -25,7 +25,7 @@ def show_result(console: Console, run: Run, folder: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
     color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
-    drawing = picture(run.curves, width=width, height=18, color=color, encoding=encoding)
+    drawing = picture(run.curves, width, 18, color, encoding=encoding, monitor=str(run.settings["monitor"]))
     console.print()
     console.print(Text.from_ansi(drawing), soft_wrap=True)
     section(console, "Verdict", [*run.verdict.warnings, run.verdict.sentence, run.verdict.remedy], width)

@@ -294,10 +294,20 @@ class Curves:
         verdict: Verdict | None = None,
         baseline: Mapping[str, ArrayLike] | None = None,
         log: bool | None = None,
+        monitor: str = "validation.loss",
     ) -> Figure:
         """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.plots`."""
         return late_bound("plot_curves")(
-            self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
+            self,
+            names,
+            x,
+            ax,
+            path,
+            style=style,
+            verdict=verdict,
+            baseline=baseline,
+            log=log,
+            monitor=monitor,
         )
 
     def _everything(self) -> dict[str, NDArray[Any]]:

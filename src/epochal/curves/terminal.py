@@ -133,14 +133,20 @@ _LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a loga
 
 
 def picture(
-    curves: Curves, width: int = 80, height: int = 20, color: bool = False, *, encoding: str = "utf-8"
+    curves: Curves,
+    width: int = 80,
+    height: int = 20,
+    color: bool = False,
+    *,
+    encoding: str = "utf-8",
+    monitor: str = "validation.loss",
 ) -> str:
     """Draw training and validation loss in characters, at most `width` by `height`.
 
     Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
     shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
     vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30. An `encoding`
-    without braille gets plain characters. The best epoch is the median over the repeats.
+    without braille gets plain characters. The best epoch is that of `monitor`, the median over the repeats.
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
@@ -175,9 +181,9 @@ def picture(
                 canvas.shade(right_of(band.x), down_of(band.mean + band.sd), down_of(band.mean - band.sd))
         canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=line.dashed)
 
-    best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
+    best = curves.best(monitor) if monitor in curves.columns else None
     if best is not None and math.isfinite(best.median_epoch):
-        epochs, _ = curves.values("validation.loss")
+        epochs, _ = curves.values(monitor)
         at = right_of(epochs[int(np.argmin(np.abs(epochs - best.median_epoch)))])
         canvas.rule = int(np.clip(round(float(at)) // canvas.fine_x, 0, across - 1))
 

@@ -32,7 +32,7 @@ def figure_data(run: Run, precision_recall: Mapping[str, Sequence[PrecisionRecal
     return {
         "x": {x: json_numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
         "panels": [_panel(plot_data.lines_of(curves, names, run.baseline), keep) for names in panels],
-        "best": _best(curves),
+        "best": _best(curves, str(run.settings["monitor"])),
         "precision_recall": [
             {"name": one.name, "base": json_number(one.base), "lines": list(map(_steps, one.lines))}
             for one in plot_data.precision_recall_panels(precision_recall)
@@ -73,8 +73,8 @@ def _panel(lines: list[plot_data.Line], keep: NDArray[np.int64]) -> dict[str, An
     }
 
 
-def _best(curves: Curves) -> dict[str, float | str | None] | None:
-    median = curves.best("validation.loss").median_epoch if "validation.loss" in curves.columns else math.nan
+def _best(curves: Curves, monitor: str) -> dict[str, float | str | None] | None:
+    median = curves.best(monitor).median_epoch if monitor in curves.columns else math.nan
     if not math.isfinite(median):
         return None
     places = {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
-from epochal.curves.curves import AXES, Curves
+from epochal.curves.curves import AXES, Best, Curves
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.plot_data import Line, along_at, kind_of, lines_of, panels_of
@@ -48,12 +48,13 @@ def plot(
     verdict: Verdict | None = None,
     baseline: Mapping[str, ArrayLike] | None = None,
     log: bool | None = None,
+    monitor: str = "validation.loss",
 ) -> Figure:
     """Plot losses, and the main metric below, with the 95 % interval of the mean over repeats.
 
     Thick lines are means over the repeats (dotted once some have stopped and count with their last value;
     they end once most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
-    repeats run, or all). The upright line is the best epoch: the median over repeats.
+    repeats run, or all). The upright line is the best epoch of `monitor`: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
@@ -64,6 +65,7 @@ def plot(
         verdict: its sentence becomes the title.
         baseline: the baseline by curve name: a dashed line.
         log: a logarithmic loss axis; by default if the losses span more than a factor of 30.
+        monitor: the curve whose best epoch is marked: the one that chose the parameters, if not the loss.
     """
     look = parts.style_of(style)
     if x not in AXES:
@@ -80,6 +82,8 @@ def plot(
     for panel, at in zip(panels, axes, strict=False):
         parts.style_axes(at, look)
         ends.append(_draw_panel(curves, lines_of(curves, panel, baseline), x, at, look, log))
+        if monitor in curves.columns:
+            _mark_best(curves, curves.best(monitor), panel, x, at, look)
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
         width = max(40, int(figure.get_figwidth() * 11.5))
@@ -141,7 +145,6 @@ def _draw_panel(
     some = np.isfinite([line.mean for line in lines]).any(axis=0)
     ax.set_xlim(0, float(along[some].max(initial=0.0)) * 1.01 or 1.0)
     parts.name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)
-    _mark_best(curves, any(line.name == "validation.loss" for line in lines), x, ax, look, loss=loss)
     return ends
 
 
@@ -153,23 +156,21 @@ def _draw_baseline(ax: Axes, level: float, look: parts.Style, words: str) -> Non
     parts.note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 
 
-def _mark_best(curves: Curves, dots: bool, x: str, ax: Axes, look: parts.Style, *, loss: bool) -> None:
-    if "validation.loss" not in curves.columns:
-        return
-    best = curves.best("validation.loss")
+def _mark_best(curves: Curves, best: Best, panel: Sequence[str], x: str, ax: Axes, look: parts.Style) -> None:
+    """A line in each panel, dots on the monitored curve, and words in the panel of the losses."""
     if not np.isfinite(best.median_epoch):
         return
     known = np.isfinite(best.epoch)
     places, at = along_at(curves, x, best.epoch[known]), float(along_at(curves, x, best.median_epoch))
     ax.axvline(at, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-    if not loss:
-        return
-    if dots and len(places) > 1:
+    if best.name in panel and len(places) > 1:
         ax.plot(
             places, best.value[known], "o", markersize=3.4, color=look.validation, markeredgewidth=0,
             alpha=0.75, zorder=8,
         )  # fmt: skip
-    left = at > 0.6 * float(curves.values("validation.loss", x)[0][-1])
+    if kind_of(panel[0]) != "loss":
+        return
+    left = at > 0.6 * float(curves.values(best.name, x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
     words = f"best epoch {epochs_in_words(best.median_epoch)}{several}"
     parts.note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)
