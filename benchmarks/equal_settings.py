@@ -23,8 +23,8 @@ from scipy.stats import binomtest, kurtosis, skew
 
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
-from epochal.choose import paired_statistics, paired_test, race
-from epochal.choose.paired_statistics import PooledSpread
+from epochal.choose.statistics import paired_statistics, paired_test, race
+from epochal.choose.statistics.paired_statistics import PooledSpread
 from epochal.curves import Summary
 from epochal.curves.statistics import epochs_of_next
 

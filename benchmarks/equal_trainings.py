@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.choose.trial import Candidate
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.trials.trial import Candidate
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.engine.repeat_stack import RepeatStack
 from epochal.settings import Settings
 from epochal.training.loop import curves_of

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Aim, Table
-from epochal.choose.advise import advise
-from epochal.choose.final_estimate import Criteria, FinalEstimate, final_of
-from epochal.choose.final_step import DEFAULT_EPOCHS, default_point
-from epochal.choose.quality_search import EQUIVALENCE
-from epochal.choose.search import Point, Search
-from epochal.choose.target_values import baseline, cost_of
-from epochal.choose.trial import Candidate, Job
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.advice.advise import advise
+from epochal.choose.search.final_estimate import Criteria, FinalEstimate, final_of
+from epochal.choose.search.final_step import DEFAULT_EPOCHS, default_point
+from epochal.choose.search.quality_search import EQUIVALENCE
+from epochal.choose.search.search import Point, Search
+from epochal.choose.trials.target_values import baseline, cost_of
+from epochal.choose.trials.trial import Candidate, Job
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import summarize
 from epochal.models import MLP
 from epochal.settings import Settings

@@ -3,7 +3,7 @@
 For each table and optimizer the grid trains every batch size (powers of two, and all samples) with rates a
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
-(`epochal.choose.target_values.tolerance_of`), with other initial parameters and orders. The time to the
+(`trials.target_values.tolerance_of`), with other initial parameters and orders. The time to the
 target is the expected running time of trainings that are given up at 4 times the least median time: all the
 updates made, over the trainings that got there, times the measured time of an update.
 
@@ -27,20 +27,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Aim, Table
-from epochal.choose.advise import advise
-from epochal.choose.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
-from epochal.choose.search import Point, Search, TrialResult, rate_at
-from epochal.choose.target_values import (
+from epochal.choose.advice.advise import advise
+from epochal.choose.search.pilot import candidate_sizes, long_trainings, lowest_tied, pilot_size
+from epochal.choose.search.search import Point, Search, TrialResult, rate_at
+from epochal.choose.statistics.time_to_target import Reached
+from epochal.choose.trials.target_values import (
     baseline,
     best_epoch,
     negligible_change,
     target_values,
     tolerance_of,
 )
-from epochal.choose.time_to_target import Reached
-from epochal.choose.timing import Timer
-from epochal.choose.trial import Candidate, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.trials.timing import Timer
+from epochal.choose.trials.trial import Candidate, Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.models import MLP
 from epochal.settings import Settings
 

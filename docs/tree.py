@@ -56,7 +56,7 @@ def _folder(package: Path, depth: int) -> list[str]:
 
 def _line(path: Path, depth: int) -> str:
     name = path.name + "/" * path.is_dir()
-    return f"{'  ' * depth + name:<24}{first_line(path / '__init__.py' if path.is_dir() else path)}"
+    return f"{'  ' * depth + name:<25}{first_line(path / '__init__.py' if path.is_dir() else path)}"
 
 
 def page() -> str:

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 import epochal as ep
-from epochal.choose.paired_test import difference
+from epochal.choose.statistics.paired_test import difference
 
 REPEATS, EPOCHS = 10, 200
 

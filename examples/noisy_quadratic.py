@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.choose.hyperbola import fit_hyperbola
-from epochal.choose.noise_measurement import block_sums
-from epochal.choose.noise_scale import NoiseScale
+from epochal.choose.statistics.hyperbola import fit_hyperbola
+from epochal.choose.statistics.noise_measurement import block_sums
+from epochal.choose.statistics.noise_scale import NoiseScale
 from epochal.models import Variables, model_from_functions
 
 Floats = NDArray[np.float64]

@@ -19,11 +19,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from epochal import MLP, Settings
-from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola
-from epochal.choose.search import Point, Search, exponent_of, rate_at
-from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
-from epochal.choose.trial import Candidate
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.search.search import Point, Search, exponent_of, rate_at
+from epochal.choose.statistics.hyperbola import Hyperbola, bootstrap_hyperbola
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime, Reached, expected_running_time
+from epochal.choose.trials.trial import Candidate
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 

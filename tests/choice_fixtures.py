@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
-from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
-from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.noise_measurement import NoiseOverTraining
-from epochal.choose.paired_test import difference
-from epochal.choose.race import Dropped
-from epochal.choose.time_to_target import ExpectedRunningTime
-from epochal.choose.timing import TimingCurve, UpdateTime
+from epochal.choose.advice.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.comparison.comparison import Comparison, Regime, Row, Tuned, Usage
+from epochal.choose.statistics.hyperbola import Hyperbola
+from epochal.choose.statistics.noise_measurement import NoiseOverTraining
+from epochal.choose.statistics.paired_test import difference
+from epochal.choose.statistics.race import Dropped
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime
+from epochal.choose.trials.timing import TimingCurve, UpdateTime
 from epochal.curves import Curves, summarize
 
 

@@ -43,10 +43,10 @@ _NAMES = {
     "epochal.training.train": "fit train",
     "epochal.runs": "Evaluation load Prediction Run",
     "epochal.runs.run_folder": "SaveOptions",
-    "epochal.choose.advice": "Advice",
-    "epochal.choose.advise": "advise",
-    "epochal.choose.compare": "compare",
-    "epochal.choose.comparison": "Comparison",
+    "epochal.choose.advice.advice": "Advice",
+    "epochal.choose.advice.advise": "advise",
+    "epochal.choose.comparison.compare": "compare",
+    "epochal.choose.comparison.comparison": "Comparison",
     "epochal.applications.word_vectors": "word_vectors WordVectors",
 }
 """The public names by the module that has them."""
@@ -59,7 +59,7 @@ __version__ = VERSION
 
 late_bound.FUNCTIONS.update(
     {
-        "comparison_text": "epochal.choose.sentences:text",
+        "comparison_text": "epochal.choose.comparison.sentences:text",
         "evaluate": "epochal.runs.evaluate:evaluate",
         "evaluation_text": "epochal.runs.evaluation_text:text",
         "predict": "epochal.runs.predict:predict",
@@ -72,10 +72,10 @@ late_bound.FUNCTIONS.update(
 if TYPE_CHECKING:
     from epochal import nn as nn
     from epochal.applications.word_vectors import WordVectors as WordVectors, word_vectors as word_vectors
-    from epochal.choose.advice import Advice as Advice
-    from epochal.choose.advise import advise as advise
-    from epochal.choose.compare import compare as compare
-    from epochal.choose.comparison import Comparison as Comparison
+    from epochal.choose.advice.advice import Advice as Advice
+    from epochal.choose.advice.advise import advise as advise
+    from epochal.choose.comparison.compare import compare as compare
+    from epochal.choose.comparison.comparison import Comparison as Comparison
     from epochal.curves import Curves as Curves, Summary as Summary, Verdict as Verdict
     from epochal.data import (
         Dataset as Dataset,

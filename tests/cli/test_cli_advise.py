@@ -23,7 +23,9 @@ TIMEOUT = 60.0
 @pytest.fixture(autouse=True, scope="module")
 def _hasty():
     """Update times are taken quickly; few batch sizes are thought of."""
-    from epochal.choose import advise, pilot, timing
+    from epochal.choose.advice import advise
+    from epochal.choose.search import pilot
+    from epochal.choose.trials import timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
@@ -173,7 +175,7 @@ def asked(call, monkeypatch):
             caught.append((model, options))
             raise Refusal("caught.")
 
-        monkeypatch.setattr("epochal.choose.advise.advise", advise)
+        monkeypatch.setattr("epochal.choose.advice.advise.advise", advise)
         assert call("advise", *arguments).err == "epochal: caught.\n"
         return caught[0]
 

@@ -13,7 +13,7 @@ import pytest
 from processes import process, start
 
 import epochal as ep
-from epochal.choose.progress import ProgressStep
+from epochal.choose.trials.progress import ProgressStep
 from epochal.cli import train
 from epochal.cli.arguments import compare_arguments, train_arguments
 from epochal.cli.compare import _arguments as arguments_of_training, command
@@ -106,7 +106,7 @@ def asked(call, monkeypatch):
             caught.append((model, options))
             raise Refusal("caught.")
 
-        monkeypatch.setattr("epochal.choose.compare.compare", compare)
+        monkeypatch.setattr("epochal.choose.comparison.compare.compare", compare)
         assert call("compare", *arguments).err == "epochal: caught.\n"
         return caught[0]
 

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.choose import compare as module, timing
-from epochal.choose.compare import compare
-from epochal.choose.timing import TimingCurve, UpdateTime
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.comparison import compare as module
+from epochal.choose.comparison.compare import compare
+from epochal.choose.trials import timing
+from epochal.choose.trials.timing import TimingCurve, UpdateTime
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.errors import MissingExtra, Refusal
 
 MODEL = ep.MLP(6)

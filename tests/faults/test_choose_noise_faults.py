@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose.noise_measurement import block_sums, check_separable, over_training
+from epochal.choose.statistics.noise_measurement import block_sums, check_separable, over_training
 from epochal.errors import Refusal
 from epochal.models import LOSSES, as_model, model_from_functions
 from helpers import need

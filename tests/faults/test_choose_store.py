@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import epochal as ep
-from epochal.choose.store import Store, digest
-from epochal.choose.trial import Candidate, Interrupted, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.trials.store import Store, digest
+from epochal.choose.trials.trial import Candidate, Interrupted, Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings

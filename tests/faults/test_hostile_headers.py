@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 
 import epochal as ep
 from epochal.applications.word_vectors import WordVectors
-from epochal.choose.store import Store
+from epochal.choose.trials.store import Store
 from epochal.data import encoder_from_dict, load
 from epochal.data.files import column_types, text_scan
 from epochal.data.files.npy import read_array
@@ -249,7 +249,7 @@ def test_words_that_are_nested_deeply_are_none(tmp_path):
 
 def test_a_flipped_bit_in_a_trial_is_no_result(tmp_path):
     """Each bit of the file: what is found is what was kept, or nothing."""
-    from epochal.choose.trial import Trial
+    from epochal.choose.trials.trial import Trial
     from epochal.curves import Curves
 
     count = np.arange(3)

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import compare as compare_module, trial_runner as remote
-from epochal.choose.compare import compare
-from epochal.choose.store import Store
-from epochal.choose.timing import measure
-from epochal.choose.trial import Interrupted
+from epochal.choose.comparison import compare as compare_module
+from epochal.choose.comparison.compare import compare
+from epochal.choose.trials import trial_runner as remote
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.timing import measure
+from epochal.choose.trials.trial import Interrupted
 from epochal.errors import MissingExtra, ProcessLost, Refusal
 from epochal.settings import Settings
 from epochal.training import repeats

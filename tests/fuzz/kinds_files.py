@@ -17,8 +17,8 @@ from safetensors.numpy import save, save_file
 
 import epochal as ep
 from epochal.applications.word_vectors import WordVectors
-from epochal.choose.store import Store
-from epochal.choose.trial import Trial
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.trial import Trial
 from epochal.curves import Curves
 from epochal.data import encoder_from_dict, load, load_windows, transform
 from epochal.data.rankings.ranking import load_rank_pairs

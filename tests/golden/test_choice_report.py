@@ -16,9 +16,9 @@ from jinja2 import StrictUndefined
 
 import choice_fixtures as made
 from choice_fixtures import EVIL
-from epochal.choose.advice import Recommendation
-from epochal.choose.comparison import Comparison
-from epochal.choose.sentences import UNBEATEN, at_best, use
+from epochal.choose.advice.advice import Recommendation
+from epochal.choose.comparison.comparison import Comparison
+from epochal.choose.comparison.sentences import UNBEATEN, at_best, use
 from epochal.cli.advise import _expected
 from epochal.cli.compare import _conclude
 from epochal.cli.study_screen import StudyScreen

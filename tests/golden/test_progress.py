@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.choose.progress import ProgressStep, ProgressSteps
+from epochal.choose.trials.progress import ProgressStep, ProgressSteps
 from epochal.training.events import Evaluated, RepeatEnded, Unsaved
 from epochal.training.progress import EventPrinter, display
 from epochal.training.progress.status import Status

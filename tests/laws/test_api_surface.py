@@ -133,6 +133,16 @@ def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
         test_imports_point_only_upwards(wrong)
 
 
+def test_the_parts_of_choose_import_only_those_before_them():
+    parts = ("statistics", "trials", "search", "comparison", "advice")
+    modules = [path for path in MODULES if room_of(path) == "choose" and path.parent.name != "choose"]
+    assert {path.parent.name for path in modules} == set(parts)
+    for path in modules:
+        own = [name.split(".")[2] for name in imports_of(path) if name.startswith("epochal.choose.")]
+        later = set(own) - set(parts[: parts.index(path.parent.name) + 1])
+        assert not later, f"{name_of(path)} imports {', '.join(sorted(later))}, which come after it"
+
+
 def test_no_modules_import_each_other():
     assert circles(graph_of(SOURCE)) == []
 

@@ -16,11 +16,11 @@ import optax
 import pytest
 
 import epochal as ep
-from epochal.choose import final_step
-from epochal.choose.advice import Advice
-from epochal.choose.advise import advise
-from epochal.choose.progress import ProgressStep
-from epochal.choose.trial import Interrupted
+from epochal.choose.advice.advice import Advice
+from epochal.choose.advice.advise import advise
+from epochal.choose.search import final_step
+from epochal.choose.trials.progress import ProgressStep
+from epochal.choose.trials.trial import Interrupted
 from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.report.plots.advice import plot
@@ -45,7 +45,9 @@ def samples() -> tuple[Any, Any]:
 @pytest.fixture(autouse=True, scope="module")
 def _hasty() -> Any:
     """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
-    from epochal.choose import advise as module, pilot, timing
+    from epochal.choose.advice import advise as module
+    from epochal.choose.search import pilot
+    from epochal.choose.trials import timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
@@ -435,7 +437,7 @@ def test_a_target_that_takes_no_training_is_refused():
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
-    monkeypatch.setattr("epochal.choose.advice_search.MAX_PILOT_SECONDS", 1e-9)
+    monkeypatch.setattr("epochal.choose.advice.steps.MAX_PILOT_SECONDS", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **FAST)
 

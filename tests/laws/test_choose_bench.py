@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 import epochal as ep
-from epochal.choose import trial_runner as runner_module
-from epochal.choose.store import Store
-from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
-from epochal.choose.trial import Candidate, Job, Trial, TrialStopping
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.trials import trial_runner as runner_module
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.timing import Timer, TimingCurve, UpdateTime, update_time
+from epochal.choose.trials.trial import Candidate, Job, Trial, TrialStopping
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings

@@ -14,13 +14,20 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import epochal as ep
-from epochal.choose import compare as module
-from epochal.choose.compare import compare
-from epochal.choose.fairness import EqualBudget, amount_of, at_points, lengths, parse_budget, seen_after
-from epochal.choose.grid import as_json, axes_of, entries
-from epochal.choose.rates import FACTOR, first_guess
-from epochal.choose.timing import measure
-from epochal.choose.trial import Interrupted, TrialStopping
+from epochal.choose.comparison import compare as module
+from epochal.choose.comparison.compare import compare
+from epochal.choose.comparison.grid import as_json, axes_of, entries
+from epochal.choose.comparison.rates import FACTOR, first_guess
+from epochal.choose.trials.fairness import (
+    EqualBudget,
+    amount_of,
+    at_points,
+    lengths,
+    parse_budget,
+    seen_after,
+)
+from epochal.choose.trials.timing import measure
+from epochal.choose.trials.trial import Interrupted, TrialStopping
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)

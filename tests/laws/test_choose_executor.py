@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import advise as advise_module, compare as compare_module, timing
-from epochal.choose.advise import advise
-from epochal.choose.compare import compare
-from epochal.choose.trial import Candidate, Job
-from epochal.choose.trial_runner import TrialRunner, packed, unpacked
+from epochal.choose.advice import advise as advise_module
+from epochal.choose.advice.advise import advise
+from epochal.choose.comparison import compare as compare_module
+from epochal.choose.comparison.compare import compare
+from epochal.choose.trials import timing
+from epochal.choose.trials.trial import Candidate, Job
+from epochal.choose.trials.trial_runner import TrialRunner, packed, unpacked
 from epochal.training.executor import Shared, Threads, WorkItem
 from helpers import without_times
 

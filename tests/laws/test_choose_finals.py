@@ -14,13 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epochal.choose.advice_builder import _others as others
-from epochal.choose.fairness import TrainingLength, score_trials
-from epochal.choose.final_estimate import Criteria, FinalEstimate, choose_final, fewest_failures, final_of
-from epochal.choose.final_step import Confirmed
-from epochal.choose.race import race
-from epochal.choose.search import Point
-from epochal.choose.trial import DIVERGED, Trial
+from epochal.choose.advice.builder import _others as others
+from epochal.choose.search.final_estimate import (
+    Criteria,
+    FinalEstimate,
+    choose_final,
+    fewest_failures,
+    final_of,
+)
+from epochal.choose.search.final_step import Confirmed
+from epochal.choose.search.search import Point
+from epochal.choose.statistics.race import race
+from epochal.choose.trials.fairness import TrainingLength, score_trials
+from epochal.choose.trials.trial import DIVERGED, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
 from epochal.curves.statistics import epochs_of_others

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from epochal.choose.hyperbola import bootstrap_hyperbola, fastest_batch, fit_hyperbola
+from epochal.choose.statistics.hyperbola import bootstrap_hyperbola, fastest_batch, fit_hyperbola
 from epochal.errors import Refusal
 
 SIZES = 2.0 ** np.arange(10)

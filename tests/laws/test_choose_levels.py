@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.quality_search import EQUIVALENCE, EpochScores, sizes_beside
-from epochal.choose.search import Point
-from epochal.choose.trial import DIVERGED, Trial
+from epochal.choose.search.quality_search import EQUIVALENCE, EpochScores, sizes_beside
+from epochal.choose.search.search import Point
+from epochal.choose.trials.trial import DIVERGED, Trial
 from epochal.curves import Curves
 
 A, B, C = Point(32, -6), Point(32, -4), Point(8, -8)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 import epochal as ep
-from epochal.choose import timing as choosing
-from epochal.choose.trial import Candidate, Job
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.trials import timing as choosing
+from epochal.choose.trials.trial import Candidate, Job
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings

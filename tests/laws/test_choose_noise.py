@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 import epochal as ep
 from choice_fixtures import two_batch_moments
-from epochal.choose import noise_measurement
-from epochal.choose.noise_scale import BlockSums, NoiseScale, noise_parts
+from epochal.choose.statistics import noise_measurement
+from epochal.choose.statistics.noise_scale import BlockSums, NoiseScale, noise_parts
 from epochal.engine.state import SplitPart
 from epochal.engine.update import Packing
 from epochal.models import LOSSES, model_from_functions, shapes_of

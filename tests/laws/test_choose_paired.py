@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from scipy import stats
 
-from epochal.choose.paired_statistics import ALPHA, repeats_needed
-from epochal.choose.paired_test import PairedDifference, against, best, difference
+from epochal.choose.statistics.paired_statistics import ALPHA, repeats_needed
+from epochal.choose.statistics.paired_test import PairedDifference, against, best, difference
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 NOISE: dict[str, tuple[Draw, float]] = {

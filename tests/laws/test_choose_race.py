@@ -14,9 +14,9 @@ from benchmarks.equal_trainings import BATCH_SIZE, HELD, KINDS, trained
 from scipy import stats
 
 import epochal as ep
-from epochal.choose import race as module
-from epochal.choose.paired_statistics import ALPHA
-from epochal.choose.race import RaceResult, clearly_worse, race, rounds, shares
+from epochal.choose.statistics import race as module
+from epochal.choose.statistics.paired_statistics import ALPHA
+from epochal.choose.statistics.race import RaceResult, clearly_worse, race, rounds, shares
 
 NAN = math.nan
 SETTINGS = 12

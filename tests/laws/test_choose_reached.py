@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from epochal.choose.time_to_target import (
+from epochal.choose.statistics.time_to_target import (
     Reached,
     expected_running_time,
     first_reached,

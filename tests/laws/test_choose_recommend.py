@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 import choice_fixtures as made
-from epochal.choose.comparison import Comparison
-from epochal.choose.race import race
-from epochal.choose.recommend import FASTER, lucky, recommended
-from epochal.choose.sentences import answer, behind, lines_of, mark_of
+from epochal.choose.comparison.comparison import Comparison
+from epochal.choose.comparison.recommend import FASTER, lucky, recommended
+from epochal.choose.comparison.sentences import answer, behind, lines_of, mark_of
+from epochal.choose.statistics.race import race
 
 SIZES = {"batch 1": 1, "batch 8": 8, "batch 32": 32, "full batch (512)": 512}
 

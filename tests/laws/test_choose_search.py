@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 import epochal as ep
-from epochal.choose import search as search_module
-from epochal.choose.advice_search import Adviser
-from epochal.choose.pilot import candidate_sizes
-from epochal.choose.progress import ProgressSteps
-from epochal.choose.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
-from epochal.choose.target_values import cost_of, reached_in, target_values
-from epochal.choose.time_to_target import Reached
-from epochal.choose.trial import DIVERGED, Candidate, Job, Trial
+from epochal.choose.advice.steps import Adviser
+from epochal.choose.search import search as search_module
+from epochal.choose.search.pilot import candidate_sizes
+from epochal.choose.search.search import CAP, SCREEN, Point, Search, TrialResult, exponent_of, rate_at
+from epochal.choose.statistics.time_to_target import Reached
+from epochal.choose.trials.progress import ProgressSteps
+from epochal.choose.trials.target_values import cost_of, reached_in, target_values
+from epochal.choose.trials.trial import DIVERGED, Candidate, Job, Trial
 from epochal.curves import Curves
 
 SAMPLES, REPEATS, MOST, TARGET = 1024, 10, 30, 0.1

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.choose.final_step import criteria_of
-from epochal.choose.trial_runner import TrialRunner, prepare_shared
+from epochal.choose.search.final_step import criteria_of
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.data import load
 from epochal.settings import Settings
 from epochal.training import result

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.stats import f as fisher
 
-from epochal.choose.hyperbola import fastest_batch, fit_hyperbola
+from epochal.choose.statistics.hyperbola import fastest_batch, fit_hyperbola
 
 SIZES = np.tile([1.0, 3, 10, 30, 100, 300], 3)
 

@@ -14,10 +14,10 @@ import pytest
 
 import epochal as ep
 from choice_fixtures import two_batch_moments
-from epochal.choose import noise_measurement
-from epochal.choose.hyperbola import fit_hyperbola
-from epochal.choose.noise_measurement import block_sums, during, over_training
-from epochal.choose.noise_scale import BlockSums, NoiseScale
+from epochal.choose.statistics import noise_measurement
+from epochal.choose.statistics.hyperbola import fit_hyperbola
+from epochal.choose.statistics.noise_measurement import block_sums, during, over_training
+from epochal.choose.statistics.noise_scale import BlockSums, NoiseScale
 from epochal.models import LOSSES, model_from_functions
 from epochal.settings import Settings
 from epochal.training.loop import make_stack

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from epochal.choose.paired_statistics import ALPHA, probability_interval, repeats_needed, shared_spread
-from epochal.choose.paired_test import against, difference
+from epochal.choose.statistics.paired_statistics import (
+    ALPHA,
+    probability_interval,
+    repeats_needed,
+    shared_spread,
+)
+from epochal.choose.statistics.paired_test import against, difference
 
 
 @pytest.mark.parametrize("count", [3, 5, 10, 30])

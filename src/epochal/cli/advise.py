@@ -21,7 +21,7 @@ from epochal.common.text import aligned, duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.choose.advice import Advice, Recommendation, Tried
+    from epochal.choose.advice.advice import Advice, Recommendation, Tried
     from epochal.cli.study_screen import StudyScreen
     from epochal.runs import Run
 
@@ -45,7 +45,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     where it was interrupted. --quiet prints nothing but the command that trains as advised. Where nothing
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
-    from epochal.choose.advise import advise
+    from epochal.choose.advice.advise import advise
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
@@ -119,8 +119,8 @@ def _choices(found: Advice) -> list[str]:
 
 
 def _tried(found: Advice, width: int) -> list[str]:
-    from epochal.choose.sentences import ranged, telling
-    from epochal.choose.time_to_target import format_amount, format_amount_range
+    from epochal.choose.comparison.sentences import ranged, telling
+    from epochal.choose.statistics.time_to_target import format_amount, format_amount_range
     from epochal.cli.study_screen import TextColumn, set_in_columns
 
     if len(found.tried) < 2:
@@ -188,7 +188,7 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    from epochal.choose.sentences import ranged, telling
+    from epochal.choose.comparison.sentences import ranged, telling
 
     metrics = {found.column: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]

@@ -26,7 +26,7 @@ def train_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `epochal.choose.compare.compare`."""
+    """The keyword arguments of `epochal.choose.comparison.compare.compare`."""
     found = _declared(given, without=AXES) | {
         name: list(given[name]) for name in AXES if given[name] is not None
     }
@@ -44,7 +44,7 @@ AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order
 
 
 def advise_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `epochal.choose.advise.advise`."""
+    """The keyword arguments of `epochal.choose.advice.advise.advise`."""
     own = ("batch_size", "learning_rate", "epochs", "repeats")
     found = {name: one for name, one in _declared(given).items() if one is not None or name not in own}
     return found | {name: given[name] for name in ("goal", "ray", "target_value")}

@@ -19,7 +19,7 @@ from epochal.cli.study_folder import copyable, given_words, run_study
 from epochal.common.text import duration
 
 if TYPE_CHECKING:
-    from epochal.choose.comparison import Comparison, Row
+    from epochal.choose.comparison.comparison import Comparison, Row
     from epochal.cli.study_screen import StudyScreen
 
 MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
@@ -44,7 +44,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     DATA is what `epochal train` takes. All combinations of the lists train on the same samples and seeds;
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
-    from epochal.choose.compare import compare
+    from epochal.choose.comparison.compare import compare
 
     found, line, paths = run_study(ctx, data, compare, networks, compare_arguments, _arguments, _conclude)
     if as_json:
@@ -78,7 +78,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 
 def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
-    from epochal.choose.sentences import at_best
+    from epochal.choose.comparison.sentences import at_best
 
     screen.answer(found.answer)
     screen.section(f"Settings, {found.budget}", _table(found, screen.width - 2), fold=False)
@@ -99,7 +99,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    from epochal.choose.sentences import behind, ert_in_words, mark_of
+    from epochal.choose.comparison.sentences import behind, ert_in_words, mark_of
     from epochal.cli.study_screen import TextColumn, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
@@ -121,9 +121,9 @@ def _table(found: Comparison, width: int) -> list[str]:
 
 
 def _legend(found: Comparison) -> list[str]:
-    from epochal.choose.paired_statistics import ALPHA
-    from epochal.choose.paired_test import confidence
-    from epochal.choose.sentences import marks_of
+    from epochal.choose.comparison.sentences import marks_of
+    from epochal.choose.statistics.paired_statistics import ALPHA
+    from epochal.choose.statistics.paired_test import confidence
 
     lines = [
         *filter(None, [marks_of(found)]),

@@ -20,7 +20,7 @@ from epochal.training.progress.status import Status
 from epochal.training.progress.terminal import Terminal, plain_console, section
 
 if TYPE_CHECKING:
-    from epochal.choose.progress import Pace
+    from epochal.choose.trials.progress import Pace
     from epochal.training.loop import Control
     from epochal.training.prepared import Prepared
 

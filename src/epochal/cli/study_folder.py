@@ -35,7 +35,7 @@ OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "study.json")
 
 def folder_for(what: str, data: str, dataset: Dataset, given: Mapping[str, Any]) -> Path:
     """The named folder, or else the one that these samples and options always have; it can be written."""
-    from epochal.choose.store import digest
+    from epochal.choose.trials.store import digest
 
     options = {name: value for name, value in given.items() if name not in _ASIDE}
     request = {"version": VERSION, "data": dataset.fingerprint, "options": options}

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from epochal.choose.progress import Pace
+from epochal.choose.trials.progress import Pace
 from epochal.cli.screen import LiveScreen, print_places
 from epochal.common.text import aligned, folded
 from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:
-    from epochal.choose.progress import ProgressStep
+    from epochal.choose.trials.progress import ProgressStep
     from epochal.curves import Summary
 
 NAME_WIDTH = 30  # a longer name of a setting goes on in the line below

@@ -19,7 +19,7 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
 
     RUN may be the folder of a comparison or an advice, too.
     """
-    from epochal.choose.store import verify_study
+    from epochal.choose.trials.store import verify_study
     from epochal.runs.studies import read_study
     from epochal.runs.verify import verify
 

@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from epochal.choose.advice import Advice, Recommendation, Tried
-from epochal.choose.sentences import telling
+from epochal.choose.advice.advice import Advice, Recommendation, Tried
+from epochal.choose.comparison.sentences import telling
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from epochal.choose.comparison import Comparison, Row
-from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.sentences import UNBEATEN, at_best, join_names, telling, use
+from epochal.choose.comparison.comparison import Comparison, Row
+from epochal.choose.comparison.sentences import UNBEATEN, at_best, join_names, telling, use
+from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary

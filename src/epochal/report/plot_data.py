@@ -98,9 +98,9 @@ def level_of(baseline: Mapping[str, ArrayLike], name: str) -> float | None:
 
 
 def along_at(curves: Curves, x: str, epochs: ArrayLike) -> Floats:
-    """Where epochs lie on an x-axis: at the nearest evaluations of the validation loss."""
-    at, _ = curves.values("validation.loss", "epochs")
-    along, _ = curves.values("validation.loss", x)
+    """Where epochs lie on an x-axis: at the nearest evaluations, which are the same for all columns."""
+    at, _ = curves.values(curves.names[0], "epochs")
+    along, _ = curves.values(curves.names[0], x)
     return along[np.abs(at - np.asarray(epochs, float)[..., None]).argmin(axis=-1)]
 
 

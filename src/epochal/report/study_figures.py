@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.choose.advice import Advice, Tried
-from epochal.choose.comparison import Comparison, Row
-from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.time_to_target import ExpectedRunningTime
-from epochal.choose.timing import TimingCurve
+from epochal.choose.advice.advice import Advice, Tried
+from epochal.choose.comparison.comparison import Comparison, Row
+from epochal.choose.statistics.hyperbola import Hyperbola
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime
+from epochal.choose.trials.timing import TimingCurve
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
 from epochal.report.plot_data import json_number, json_numbers, lines_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from epochal.choose.advice import Advice, Tried
-from epochal.choose.comparison import Comparison, Row
-from epochal.choose.time_to_target import ExpectedRunningTime
+from epochal.choose.advice.advice import Advice, Tried
+from epochal.choose.comparison.comparison import Comparison, Row
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime
 from epochal.report.formatting import conditions, format_interval, format_number, minute
 from epochal.report.page import Cell, render
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from epochal.choose.advice import Advice
-from epochal.choose.comparison import Comparison
-from epochal.choose.sentences import cells_of, marks_of
+from epochal.choose.advice.advice import Advice
+from epochal.choose.comparison.comparison import Comparison
+from epochal.choose.comparison.sentences import cells_of, marks_of
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import block, chart, code, facts, heading, items, paragraph, table, view
 from epochal.curves import Curves

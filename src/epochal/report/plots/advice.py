@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from epochal.choose.advice import Advice, Tried
-from epochal.choose.time_to_target import format_amount
+from epochal.choose.advice.advice import Advice, Tried
+from epochal.choose.statistics.time_to_target import format_amount
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
 from epochal.report.plot_data import lines_of

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from epochal.choose.comparison import Comparison
-from epochal.choose.time_to_target import format_amount, format_amount_range
+from epochal.choose.comparison.comparison import Comparison
+from epochal.choose.statistics.time_to_target import format_amount, format_amount_range
 from epochal.common.metric_names import label_of
 from epochal.common.text import duration
 from epochal.report.plot_data import lines_of

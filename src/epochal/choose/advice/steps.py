@@ -19,18 +19,24 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose import pilot as pilots
-from epochal.choose.advice import Recommendation
-from epochal.choose.final_step import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
-from epochal.choose.hyperbola import fastest_batch
-from epochal.choose.noise_measurement import NoiseOverTraining, check_separable
-from epochal.choose.progress import ProgressSteps
-from epochal.choose.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
-from epochal.choose.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
-from epochal.choose.target_values import baselines, cost_of, refuse_easy_target, target_values, tolerance_of
-from epochal.choose.timing import Timer, left_out
-from epochal.choose.trial import Candidate, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, notes_of
+from epochal.choose.advice.advice import Recommendation
+from epochal.choose.search import pilot as pilots
+from epochal.choose.search.final_step import Confirmed, EpochAdvice, advise_epochs, confirm, default_point
+from epochal.choose.search.quality_search import EpochScores, lowest_error, scores_of, sizes_beside
+from epochal.choose.search.search import SCREEN, Point, Search, exponent_of, rate_shift, refuse_far_target
+from epochal.choose.statistics.hyperbola import fastest_batch
+from epochal.choose.statistics.noise_measurement import NoiseOverTraining, check_separable
+from epochal.choose.trials.progress import ProgressSteps
+from epochal.choose.trials.target_values import (
+    baselines,
+    cost_of,
+    refuse_easy_target,
+    target_values,
+    tolerance_of,
+)
+from epochal.choose.trials.timing import Timer, left_out
+from epochal.choose.trials.trial import Candidate, Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner, notes_of
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration

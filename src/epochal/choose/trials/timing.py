@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.trial import Candidate, Job
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.trials.trial import Candidate, Job
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.machine import cores
 from epochal.curves.statistics import Floats, Ints
 from epochal.engine.memory import MEMORY_SHARE, bytes_available, format_bytes, program_bytes

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.noise_measurement import NoiseOverTraining, during, over_training
-from epochal.choose.noise_scale import NoiseScale
-from epochal.choose.search import FURTHEST, SCREEN, Point, Search
-from epochal.choose.trial import Job, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.search.search import FURTHEST, SCREEN, Point, Search
+from epochal.choose.statistics.noise_measurement import NoiseOverTraining, during, over_training
+from epochal.choose.statistics.noise_scale import NoiseScale
+from epochal.choose.trials.trial import Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.errors import Refusal

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from epochal.choose.comparison import Comparison, Row
-from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.recommend import FASTER, lucky
-from epochal.choose.time_to_target import format_amount
+from epochal.choose.comparison.comparison import Comparison, Row
+from epochal.choose.comparison.recommend import FASTER, lucky
+from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.time_to_target import format_amount
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
 from epochal.common.text import aligned, counted, duration

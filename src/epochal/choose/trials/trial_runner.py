@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.choose.store import Store
-from epochal.choose.trial import DIVERGED, Candidate, Interrupted, Job, Trial, TrialStopping
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.trial import DIVERGED, Candidate, Interrupted, Job, Trial, TrialStopping
 from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.memory import fits

@@ -9,11 +9,17 @@ from functools import partial
 
 import numpy as np
 
-from epochal.choose.final_estimate import Criteria, FinalEstimate, choose_final, fewest_failures, final_of
-from epochal.choose.search import Point, Search
-from epochal.choose.target_values import baselines, best_epoch, negligible_change
-from epochal.choose.trial import Job, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.search.final_estimate import (
+    Criteria,
+    FinalEstimate,
+    choose_final,
+    fewest_failures,
+    final_of,
+)
+from epochal.choose.search.search import Point, Search
+from epochal.choose.trials.target_values import baselines, best_epoch, negligible_change
+from epochal.choose.trials.trial import Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.curves.statistics import Ints

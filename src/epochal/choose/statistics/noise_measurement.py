@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from epochal.choose.noise_scale import BlockSums, NoiseScale
+from epochal.choose.statistics.noise_scale import BlockSums, NoiseScale
 from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.repeat_stack import RepeatStack
 from epochal.engine.update import Packing

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.trial import Trial
+from epochal.choose.trials.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
 from epochal.curves.statistics import Ints, epochs_of_next

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.trial import Trial
+from epochal.choose.trials.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.runs.checksummed_json import read_sealed

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.grid import as_json
-from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.paired_test import PairedDifference
-from epochal.choose.race import Dropped
-from epochal.choose.time_to_target import ExpectedRunningTime
-from epochal.choose.timing import TimingCurve
+from epochal.choose.comparison.grid import as_json
+from epochal.choose.statistics.hyperbola import Hyperbola
+from epochal.choose.statistics.paired_test import PairedDifference
+from epochal.choose.statistics.race import Dropped
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime
+from epochal.choose.trials.timing import TimingCurve
 from epochal.common.late_bound import late_bound
 from epochal.common.text import counted, duration
 from epochal.curves import Curves, Summary

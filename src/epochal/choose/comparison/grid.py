@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from epochal.choose.trial import Candidate, short_text
+from epochal.choose.trials.trial import Candidate, short_text
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.final_step import LATE, EpochAdvice, epoch_advice
-from epochal.choose.pilot import Pilot
-from epochal.choose.search import SCREEN, Point, Search, rate_shift
-from epochal.choose.target_values import baselines, negligible_change
-from epochal.choose.trial import Job, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.search.final_step import LATE, EpochAdvice, epoch_advice
+from epochal.choose.search.pilot import Pilot
+from epochal.choose.search.search import SCREEN, Point, Search, rate_shift
+from epochal.choose.trials.target_values import baselines, negligible_change
+from epochal.choose.trials.trial import Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import summarize
 from epochal.curves.statistics import Floats, epochs_of_others, t_quantile

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose import paired_statistics as paired
-from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS
+from epochal.choose.statistics import paired_statistics as paired
+from epochal.choose.statistics.paired_statistics import ALPHA, FEWEST_PAIRS
 from epochal.common.text import counted
 from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
@@ -41,7 +41,7 @@ class PairedDifference:
     are losses or accuracies. Repeats where a or b gave no finite value take no part in `mean`, `sd` and
     `interval`. In `probability` and in the test they count: the setting without a value lost that repeat.
 
-    >>> from epochal.choose.paired_test import difference
+    >>> from epochal.choose.statistics.paired_test import difference
     >>> found = difference([0.31, 0.29, 0.33, 0.30], [0.36, 0.35, 0.37, 0.36], a="16", b="full")
     >>> print(found)
     16 is better than full by 0.0525 (98 % interval 0.0308 to 0.0742), in 4 of 4 repeats

@@ -16,10 +16,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from epochal.choose.target_values import negligible_change, reached_in
-from epochal.choose.time_to_target import Reached, running_time_ratio
-from epochal.choose.trial import Candidate, Job, Send, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.statistics.time_to_target import Reached, running_time_ratio
+from epochal.choose.trials.target_values import negligible_change, reached_in
+from epochal.choose.trials.trial import Candidate, Job, Send, Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.choose.comparison import Tuned
-from epochal.choose.fairness import TrainingLength
-from epochal.choose.grid import Entry
-from epochal.choose.trial import Job
+from epochal.choose.comparison.comparison import Tuned
+from epochal.choose.comparison.grid import Entry
+from epochal.choose.trials.fairness import TrainingLength
+from epochal.choose.trials.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
 
 REPEATS = 5  # repeats of the tuning, after those of the comparison

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from epochal.choose.search import Point
-from epochal.choose.trial import Trial
+from epochal.choose.search.search import Point
+from epochal.choose.trials.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.time_to_target import format_amount, format_amount_range, resampled_ci95
+from epochal.choose.statistics.time_to_target import format_amount, format_amount_range, resampled_ci95
 from epochal.curves.statistics import ALPHA, Bools, Floats, t_quantile
 from epochal.errors import Refusal
 
@@ -288,7 +288,7 @@ def bootstrap_hyperbola(
 
     Repeat i had the same seed at every batch size, so rows are drawn, not points: what a seed does to a whole
     row is kept together. With one repeat there is nothing to resample, and the profile's intervals stay. See
-    `epochal.choose.time_to_target.resampled_ci95` for the percentiles. `steps` are updates to the target, or
+    `time_to_target.resampled_ci95` for the percentiles. `steps` are updates to the target, or
     those spent where it was not `reached`; both have shape (repeats, sizes).
 
     >>> steps = [[520, 136, 41, 17.6, 12], [500, 133, 42, 18, 11.9], [512, 137, 40, 17.9, 12.1]]

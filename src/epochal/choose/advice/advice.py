@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.choose.comparison import Usage
-from epochal.choose.grid import as_json
-from epochal.choose.noise_measurement import NoiseOverTraining
-from epochal.choose.time_to_target import ExpectedRunningTime
-from epochal.choose.timing import TimingCurve
+from epochal.choose.comparison.comparison import Usage
+from epochal.choose.comparison.grid import as_json
+from epochal.choose.statistics.noise_measurement import NoiseOverTraining
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime
+from epochal.choose.trials.timing import TimingCurve
 from epochal.common.late_bound import late_bound
 from epochal.common.option_text import render_message
 from epochal.common.text import counted

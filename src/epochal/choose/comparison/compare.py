@@ -16,19 +16,19 @@ from typing import Any
 
 import jax
 
-from epochal.choose import fairness
-from epochal.choose.comparison import Comparison
-from epochal.choose.fairness import EqualBudget, TrainingLength, score_trials
-from epochal.choose.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.progress import OnStep, ProgressSteps
-from epochal.choose.race import race
-from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
-from epochal.choose.result_table import ComparisonState, concluded
-from epochal.choose.store import Store
-from epochal.choose.target_values import check_target_value
-from epochal.choose.timing import left_out, measure
-from epochal.choose.trial import Candidate, Job, Trial
-from epochal.choose.trial_runner import TrialRunner, notes_of, prepare_shared, training_on
+from epochal.choose.comparison.comparison import Comparison
+from epochal.choose.comparison.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
+from epochal.choose.comparison.rates import MOST_TRAININGS, REPEATS, tune
+from epochal.choose.comparison.result_table import ComparisonState, concluded
+from epochal.choose.statistics.race import race
+from epochal.choose.trials import fairness
+from epochal.choose.trials.fairness import EqualBudget, TrainingLength, score_trials
+from epochal.choose.trials.progress import OnStep, ProgressSteps
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.target_values import check_target_value
+from epochal.choose.trials.timing import left_out, measure
+from epochal.choose.trials.trial import Candidate, Job, Trial
+from epochal.choose.trials.trial_runner import TrialRunner, notes_of, prepare_shared, training_on
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.text import duration

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired_statistics import ALPHA, FEWEST_PAIRS, default_margin
-from epochal.choose.paired_test import PairedDifference, against, best, comparisons_of
+from epochal.choose.statistics.paired_statistics import ALPHA, FEWEST_PAIRS, default_margin
+from epochal.choose.statistics.paired_test import PairedDifference, against, best, comparisons_of
 from epochal.common.text import counted
 
 EARLY = 0.25  # the share of alpha that all looks before the last spend together

@@ -13,10 +13,10 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from epochal.choose.comparison import Row
-from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.paired_test import PairedDifference, against
-from epochal.choose.race import RaceResult
+from epochal.choose.comparison.comparison import Row
+from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.paired_test import PairedDifference, against
+from epochal.choose.statistics.race import RaceResult
 
 FASTER = 2 / 3
 """A setting must take less than this share of the time to be called faster, and preferred for it.

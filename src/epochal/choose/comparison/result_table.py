@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.comparison import Comparison, Regime, Row, Tuned, Usage
-from epochal.choose.fairness import TrainingLength, TrialScore, jitter, score_trials, seen_after
-from epochal.choose.final_estimate import Criteria, final_of
-from epochal.choose.final_step import LATE, criteria_of
-from epochal.choose.grid import Entry
-from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.paired_statistics import FEWEST_PAIRS
-from epochal.choose.race import RaceResult
-from epochal.choose.recommend import lucky, recommended
-from epochal.choose.search import Point
-from epochal.choose.sentences import answer, join_names, too_few
-from epochal.choose.target_values import baselines, reached_in, target_values
-from epochal.choose.time_to_target import ExpectedRunningTime, Reached, expected_running_time
-from epochal.choose.timing import TimingCurve
-from epochal.choose.trial import Candidate, Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.comparison.comparison import Comparison, Regime, Row, Tuned, Usage
+from epochal.choose.comparison.grid import Entry
+from epochal.choose.comparison.recommend import lucky, recommended
+from epochal.choose.comparison.sentences import answer, join_names, too_few
+from epochal.choose.search.final_estimate import Criteria, final_of
+from epochal.choose.search.final_step import LATE, criteria_of
+from epochal.choose.search.search import Point
+from epochal.choose.statistics.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
+from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.race import RaceResult
+from epochal.choose.statistics.time_to_target import ExpectedRunningTime, Reached, expected_running_time
+from epochal.choose.trials.fairness import TrainingLength, TrialScore, jitter, score_trials, seen_after
+from epochal.choose.trials.target_values import baselines, reached_in, target_values
+from epochal.choose.trials.timing import TimingCurve
+from epochal.choose.trials.trial import Candidate, Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize

@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from epochal.choose.advice import GOALS, Advice
-from epochal.choose.advice_builder import build_advice
-from epochal.choose.advice_search import Adviser
-from epochal.choose.final_step import FEWEST_FINAL_SEEDS
-from epochal.choose.progress import OnStep, ProgressSteps
-from epochal.choose.store import Store
-from epochal.choose.target_values import check_target_value
-from epochal.choose.trial import Candidate
-from epochal.choose.trial_runner import TrialRunner, prepare_shared, training_on
+from epochal.choose.advice.advice import GOALS, Advice
+from epochal.choose.advice.builder import build_advice
+from epochal.choose.advice.steps import Adviser
+from epochal.choose.search.final_step import FEWEST_FINAL_SEEDS
+from epochal.choose.trials.progress import OnStep, ProgressSteps
+from epochal.choose.trials.store import Store
+from epochal.choose.trials.target_values import check_target_value
+from epochal.choose.trials.trial import Candidate
+from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared, training_on
 from epochal.data import named_columns, source_from_xy, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import check_model

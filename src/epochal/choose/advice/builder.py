@@ -7,15 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from epochal.choose.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
-from epochal.choose.advice_search import Adviser
-from epochal.choose.final_estimate import FinalEstimate
-from epochal.choose.final_step import DEFAULT_EPOCHS, Confirmed
-from epochal.choose.quality_search import EQUIVALENCE
-from epochal.choose.search import Point, rate_at
-from epochal.choose.sentences import join_names
-from epochal.choose.target_values import TOLERANCE
-from epochal.choose.time_to_target import ExpectedRunningTime, expected_running_time, running_time_ratio
+from epochal.choose.advice.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.advice.steps import Adviser
+from epochal.choose.comparison.sentences import join_names
+from epochal.choose.search.final_estimate import FinalEstimate
+from epochal.choose.search.final_step import DEFAULT_EPOCHS, Confirmed
+from epochal.choose.search.quality_search import EQUIVALENCE
+from epochal.choose.search.search import Point, rate_at
+from epochal.choose.statistics.time_to_target import (
+    ExpectedRunningTime,
+    expected_running_time,
+    running_time_ratio,
+)
+from epochal.choose.trials.target_values import TOLERANCE
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from epochal.choose.time_to_target import Reached, first_reached
-from epochal.choose.trial import Trial
-from epochal.choose.trial_runner import TrialRunner
+from epochal.choose.statistics.time_to_target import Reached, first_reached
+from epochal.choose.trials.trial import Trial
+from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import constant_of, higher_is_better
 from epochal.curves.statistics import Floats
 from epochal.errors import Refusal

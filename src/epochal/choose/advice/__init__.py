@@ -1,0 +1,1 @@
+"""`advise`: batch size, learning rate and number of epochs, with their uncertainty."""

@@ -1,0 +1,1 @@
+"""`compare`: a grid of settings, its table, and the recommended one."""

@@ -1,0 +1,1 @@
+"""Search of batch size and learning rate with short trainings, and the final seeds."""
