@@ -68,7 +68,7 @@ def test_trials_are_read_right_and_said(name, features, target, samples, words):
 
 @pytest.mark.parametrize(
     ("name", "encoding", "classes"),
-    [("cyrillic-cp1251", "cp1251", ("да", "нет")), ("chinese-gbk", "gbk", ("否", "是"))],
+    [("cyrillic-cp1251", "cp1251", ("нет", "да")), ("chinese-gbk", "gbk", ("否", "是"))],
 )
 def test_an_encoding_can_be_given(name, encoding, classes):
     found = load(TRIALS / f"{name}.csv", encoding=encoding)

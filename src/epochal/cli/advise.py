@@ -114,7 +114,11 @@ def _choices(found: Advice) -> list[str]:
     ]
     tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
     marks = " or ".join(sorted(tied))
-    below = f"the advised and all rows marked {marks} below" if tied else "nothing else is as good"
+    below = (
+        f"the advised and all rows marked {marks} below"
+        if tied
+        else "no other setting with as many repeats is as good"
+    )
     return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
@@ -194,13 +198,14 @@ def _expected(found: Advice) -> list[str]:
     rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
     final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
-    lines = [] if found.recommended else [f"of the setting that came nearest: {final}"]
+    lines = [] if found.recommended else [f"of the nearest of those that were searched: {final}"]
     lines += aligned([*rows, *((name, str(one.quality)) for name, one in found.beside.items())])
     for name, one in found.beside.items():
         lines.append(f"{name}: {one.words}; {label_of(found.column)} on the same seeds")
         if (less := one.difference) and less.ci95:
             middle, low, high = map(telling(less.format_value, *less.ci95), (less.mean, *less.ci95))
-            lines[-1] += f"; the advised less it: {middle} ({ranged(low, high)})"
+            that = "the advised" if found.recommended else "the nearest"
+            lines[-1] += f"; {that} less it: {middle} ({ranged(low, high)})"
     lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
     if found.recommended:
         lines.append(f"one training as advised takes about {duration(found.seconds)}")

@@ -88,6 +88,11 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
         meaning = "critical: above it, larger batches save few updates"
         if found.hyperbola.estimated:
             meaning += "; fewest: with very large or small batches"
+        most = found.data["sizes"]["train"]
+        if found.hyperbola.estimated and found.hyperbola.critical_batch_size > most:
+            meaning = (
+                f"that is more than all {most:,} training samples: up to the full batch, larger ones pay"
+            )
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
     screen.section("Cost", [found.usage.words])
@@ -129,6 +134,7 @@ def _legend(found: Comparison) -> list[str]:
         *filter(None, [marks_of(found)]),
         f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
         "for all comparisons together",
+        "loss: read at the epoch where the next repeat is best; a training keeps its own best one",
         "time: of one training, without evaluations",
     ]
     if found.settings.get("target_standardized"):

@@ -26,6 +26,9 @@ Sections = Mapping[str, Sequence[Option | str]]
 """The options of a command by sections of its help; a name is that of an option of a training."""
 
 
+_COMPARED = ("--batch-size", "--learning-rate", "--optimizer", "--epochs")
+
+
 def value_of(name: str, kind: ValueKind, text: Any) -> Any:
     """The value that a text means, checked."""
     try:
@@ -34,7 +37,8 @@ def value_of(name: str, kind: ValueKind, text: Any) -> Any:
         with suppress(InvalidValue):
             alone = [kind.check(kind.read(one)) for one in str(text).split(",")]
             if len(alone) > 1 and not isinstance(alone[0], tuple):
-                raise Refusal(f'{name} takes one value, not a list; got "{text}".') from None
+                several = " `epochal compare` tries several." if name in _COMPARED else ""
+                raise Refusal(f'{name} takes one value, not a list; got "{text}".{several}') from None
         raise Refusal(f"{name} {wrong}.") from None
 
 

@@ -46,7 +46,7 @@ def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
         often = max(1, int(view.curves.update.max(initial=0)) // (2 * limits.FEWEST_EVALUATIONS))
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
-            f'verdict. For one on these, evaluate more often (`evaluate_every="{often} updates"`).'
+            f'verdict. For one on these, evaluate more often (`evaluate_every="{counted(often, "update")}"`).'
         )
     statistics = view.statistics() | (test.statistics if test else {})
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", statistics, remedy)

@@ -8,6 +8,10 @@ from epochal.common.text import counted
 from epochal.curves import limits
 from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.statistics import three_digits
+
+LARGEST_RATE = 0.1
+"""The largest learning rate that is ever proposed. (Arbitrary.)"""
 
 
 def unstable_verdict(view: CurveView) -> Verdict | None:
@@ -24,7 +28,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
-            f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
+            f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.{_not_beaten(view)}",
             "A loss that is not finite in any evaluation.",
             {"repeats": view.repeats, "repeats_not_finite": int(which.size), "first_epoch": first},
             stability_advice(view),
@@ -76,8 +80,21 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
         how += f"; more repeats would tell how often ({repeats})"
     else:
         return None
-    return Verdict(
-        kind, f"{kind.capitalize()}: the training loss {how}.", rule, statistics, stability_advice(view)
+    sentence = f"{kind.capitalize()}: the training loss {how}.{_not_beaten(view)}"
+    return Verdict(kind, sentence, rule, statistics, stability_advice(view))
+
+
+def _not_beaten(view: CurveView) -> str:
+    """That the baseline is not beaten even at the best epochs, as a further sentence; empty if it is."""
+    level = view.baseline.get(view.displayed)
+    if level is None or view.oriented is None or view.flipped:
+        return ""
+    reached = view.displayed_at_best()
+    if not reached >= float(np.mean(level)):
+        return ""
+    return (
+        f" Even at its best the {view.displayed_label} is {three_digits(reached)}, no better than "
+        f"{view.constant_in_words} ({three_digits(float(np.mean(level)))})."
     )
 
 
@@ -98,7 +115,7 @@ def stability_advice(view: CurveView) -> str:
     first = first if view.settings.get("unscaled") else ""
     slower, larger = "a third of the learning rate", "a batch size four times as large"
     if isinstance(rate, int | float):
-        slower = f"`learning_rate={float(rate) / 3:.1g}`"
+        slower = f"`learning_rate={min(float(rate) / 3, LARGEST_RATE):.1g}`"
     if isinstance(size, int):
         most = view.training_samples
         if most is not None and size >= most:

@@ -13,6 +13,7 @@ from epochal.common.option_text import render_message
 from epochal.common.text import aligned, folded, one_line
 from epochal.curves import Summary
 from epochal.curves.judgment import epochs_in_words
+from epochal.curves.statistics import three_digits
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassMetrics, Confused
 from epochal.runs.threshold import Threshold
@@ -113,8 +114,10 @@ def cells(summary: Summary) -> tuple[str, str]:
 
 
 def value_of(value: float, like: Summary) -> str:
-    """A value with the digits of a summary; a dash if there is none."""
-    return like.format_value(value) if math.isfinite(value) else "–"
+    """A value with the digits of a summary, at least three of a fraction; a dash if there is none."""
+    if not math.isfinite(value):
+        return "–"
+    return like.format_value(value) if like.decimals > 1 or abs(value) >= 10 else three_digits(value)
 
 
 def _classes(found: Evaluation) -> list[Section]:

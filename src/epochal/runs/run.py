@@ -284,6 +284,10 @@ class Run:
             sentences.append(f"The loss is of standardized targets (mean 0, sd 1){units if own else ''}.")
         if self.task.kind == "binary":
             sentences.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        if self.task.kind == "multiclass":
+            sentences.append(
+                "F1, average precision, precision, recall and ROC AUC are means over the classes."
+            )
         if self.ensemble:
             mean = f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get"
             sentences.append(f"{mean}{f'; {NO_LOSS}' if self.task.is_regression else '.'}")

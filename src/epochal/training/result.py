@@ -22,7 +22,7 @@ from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
 from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
-from epochal.runs.run_warnings import warnings_of
+from epochal.runs.run_warnings import not_beaten, warnings_of
 from epochal.runs.threshold import apply_threshold
 from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
@@ -133,7 +133,12 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
     threshold, rule = None, prepared.settings.threshold
     if rule is not None and (not isinstance(rule, str) or "validation" in scores):
         threshold, scores = apply_threshold(rule, scores, prepared.task.classes[1])
-    forecasts = forecasts_of(prepared, repeats, scores, optimism)
+    forecasts, worse = forecasts_of(prepared, repeats, scores, optimism), ""
+    if "test" in scores:
+        baseline |= _baselines(prepared, repeats, "test")
+        metric = prepared.spec.monitor.partition(".")[2]
+        of = "rmse" if metric == "loss" and "rmse" in scores["test"].metrics else metric
+        worse = not_beaten(scores["test"].metrics, scores["test"].ensemble, baseline, of)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
@@ -168,7 +173,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         else None,
         interval=_for_new_samples(scores, "loss"),
         roc_auc=_for_new_samples(scores, "roc_auc"),
-        warnings=warnings_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted),
+        warnings=warnings_of(data["notes"], forecasts, confusions, prepared.task.classes, weighted, worse),
     )
     return Run(
         plan=prepared.plan,

@@ -285,8 +285,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {label_of(column)} {_quality_text(quality)} on {seeds}; the baseline "
-            f"({constant_of(column)}) has {quality.format_value(found.baseline)}."
+            f"nearest of those that were searched has {label_of(column)} {_quality_text(quality)} on "
+            f"{seeds}; the baseline ({constant_of(column)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = counted(found.epoch_advice.epochs, "epoch")

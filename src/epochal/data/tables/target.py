@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,24 @@ _MISSING_SHARE = 0.05
 """Up to this share, missing targets are left out with a note; more are refused."""
 UNKNOWN = -1
 """The class id of a label unseen in training."""
-_NO, _YES = ("0", "false", "no", "f", "n"), ("1", "true", "yes", "t", "y")
+_AFFIRMATIVE = (
+    "1",
+    "true",
+    "yes",
+    "ja",
+    "oui",
+    "si",
+    "sí",
+    "sì",
+    "sim",
+    "da",
+    "да",
+    "tak",
+    "evet",
+    "positive",
+    "pos",
+)
+_NO, _YES = ("0", "false", "no", "f", "n"), ("true", "yes", "t", "y")
 
 
 class PlainTarget(NamedTuple):
@@ -167,7 +184,8 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
         )
     texts = as_text(column)
-    classes = tuple(sorted(pc.unique(texts).to_pylist(), key=natural))
+    counts = most_common(texts)
+    classes = classes_in_order(counts, named=text)
     if not _few_enough(len(classes), rows):
         raise Refusal(
             f"{what} must have at most {min(MOST_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
@@ -178,12 +196,29 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f'{name} must have 2 classes for `task="binary"`; got {len(classes)}: use "multiclass".'
         )
     binary = len(classes) == 2 and task != "multiclass"
-    counts = most_common(texts)
     shown = shortlist([f"{name}: {counts[name]:,}" for name in classes], 10, quote="")
     remedy = "." if named else '; `task="regression"` takes the numbers as they are.'
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     kinds = "binary" if binary else "multi-class"
     return found, f"target {name}: {len(classes)} classes ({shown}), {kinds} classification{remedy}"
+
+
+def classes_in_order(counts: Mapping[str, int], *, named: bool) -> tuple[str, ...]:
+    """The classes in natural order; of two words, the positive one last: "yes", or else the rarer one.
+
+    Metrics and thresholds are of the last of two classes. Names with digits have an order of their own.
+
+    >>> classes_in_order({"ja": 70, "nein": 30}, named=True)
+    ('nein', 'ja')
+    >>> classes_in_order({"fraud": 3, "legit": 97}, named=True)
+    ('legit', 'fraud')
+    """
+    classes = tuple(sorted(counts, key=natural))
+    if not named or len(classes) != 2 or any(map(str.isdigit, "".join(classes))):
+        return classes
+    affirmed = [name for name in classes if name.strip().lower() in _AFFIRMATIVE]
+    positive = affirmed[0] if len(affirmed) == 1 else min(reversed(classes), key=lambda name: counts[name])
+    return next(name for name in classes if name != positive), positive
 
 
 def _few_enough(classes: int, rows: int) -> bool:
