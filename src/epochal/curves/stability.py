@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from epochal.common.text import counted
+from epochal.common.text import counted, mean_count
 from epochal.curves import limits
 from epochal.curves.curve_view import CurveView
-from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.judgment import Verdict
 
 
 def unstable_verdict(view: CurveView) -> Verdict | None:
@@ -24,7 +24,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
-            f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
+            f"{counted(view.repeats, 'repeat')}, first by epoch {mean_count(first)}.",
             "A loss that is not finite in any evaluation.",
             {"repeats": view.repeats, "repeats_not_finite": int(which.size), "first_epoch": first},
             stability_advice(view),

@@ -31,10 +31,9 @@ from jax import lax
 
 from epochal.errors import Refusal
 from epochal.nn.basic import Initializer, he, make_param
-from epochal.nn.winograd import convolve_3x3, gradient_3x3
+from epochal.nn.winograd import Pads, convolve_3x3, gradient_3x3
 
 Padding = str | Sequence[tuple[int, int]]
-Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]
 
 MOST_TAPS = 16

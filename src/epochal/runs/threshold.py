@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.curves import Summary, summarize
+from epochal.curves.statistics import Floats, Ints
 from epochal.data.records import built, convert_json
 from epochal.errors import Refusal
 from epochal.runs.outcome import Scores
-from epochal.runs.per_class import Counts, Floats, confusion
+from epochal.runs.per_class import confusion
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Threshold:
         )
 
 
-def _f1(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+def _f1(found: Ints, taken: Ints, positives: int, negatives: int) -> Floats:
     return 2 * found / np.maximum(taken + positives, 1)
 
 
-def _youden(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+def _youden(found: Ints, taken: Ints, positives: int, negatives: int) -> Floats:
     return (found * negatives - (taken - found) * positives).astype(np.float64)
 
 
