@@ -199,8 +199,7 @@ class Conv(nnx.Module):
         channels: of the inputs.
         filters: of the outputs.
         kernel: the size of the window, (width,) or (height, width).
-        strides: steps along each axis; 1 by default.
-        padding: "SAME", "VALID" or pairs, as `convolve` takes it.
+        strides, padding: as for `convolve`.
         bias: whether to add one.
         kernel_init: the initializer of the kernel; He's by default.
         rngs: Flax's random numbers.

@@ -203,8 +203,7 @@ def score_forecasts(
     Intervals are for new windows (`curves.intervals`), with stretches of time as blocks.
 
     Args:
-        true: `(repeats, windows, steps)`, in the target's units, as `predicted`.
-        predicted: likewise.
+        true, predicted: `(repeats, windows, steps)`, in the target's units.
         line: positions of the windows.
         samples: the windows of each repeat.
         optimism: the relative optimism of each repeat's RMSE: the epoch was chosen on the same windows.
