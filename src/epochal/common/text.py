@@ -61,6 +61,15 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def mean_count(value: float) -> str:
+    """A count or an epoch, or the mean of some: with a decimal where it is a small fraction.
+
+    >>> mean_count(12.0), mean_count(12.25), mean_count(1500.0)
+    ('12', '12.2', '1,500')
+    """
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
+
+
 def natural(word: str) -> tuple[int, float, str]:
     """A key that sorts numbers by size and before other text.
 

@@ -70,15 +70,6 @@ def statistic_label(name: str) -> str:
     return _LABELS.get(name) or label_of(name)
 
 
-def epochs_in_words(epochs: float) -> str:
-    """An epoch, with its fraction if it matters.
-
-    >>> epochs_in_words(8.0666), epochs_in_words(1500.0)
-    ('8.1', '1,500')
-    """
-    return f"{epochs:,.0f}" if epochs == round(epochs) or epochs >= 100 else f"{epochs:.1f}"
-
-
 @dataclass(frozen=True)
 class Verdict(Record):
     """A judgment of learning curves, with the rule and the statistics behind it.

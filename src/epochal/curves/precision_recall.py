@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.curves.statistics import Floats, Summary, summarize, t_factor
+from epochal.curves.statistics import Floats, Ints, Summary, summarize, t_factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +45,24 @@ def steps(scores: ArrayLike, positive: ArrayLike) -> Steps:
 
     Without any `positive` sample recall counts as 1.
     """
+    thresholds, found, taken = counted_by_threshold(scores, positive)
+    total = int(np.sum(np.asarray(positive, bool)))
+    precision = found / taken
+    recall = found / total if total else np.ones(len(found))
+    return Steps(np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), thresholds[::-1])
+
+
+def counted_by_threshold(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Ints, Ints]:
+    """The distinct scores, falling; for each the number of positive samples, and of all, not below it.
+
+    >>> [one.tolist() for one in counted_by_threshold([0.2, 0.9, 0.2], [1, 1, 0])]
+    [[0.9, 0.2], [1, 2], [1, 3]]
+    """
     values, true = np.asarray(scores, np.float64), np.asarray(positive, bool)
     falling = np.argsort(-values, kind="stable")
     values, true = values[falling], true[falling]
-    last = np.flatnonzero(np.append(np.diff(values) != 0, True)) if values.size else np.zeros(0, np.int64)
-    found = np.cumsum(true)[last]
-    total = int(true.sum())
-    precision = found / (last + 1)
-    recall = found / total if total else np.ones(len(last))
-    return Steps(np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), values[last][::-1])
+    last = np.flatnonzero(np.append(np.diff(values) != 0, True)[: values.size])
+    return values[last], np.cumsum(true)[last], last + 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from epochal.common.text import counted
+from epochal.common.text import counted, mean_count
 from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent
-from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.judgment import Verdict
 from epochal.curves.statistics import Floats, ending, three_digits
 from epochal.curves.trend_tests import Difference
 
@@ -66,7 +66,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     if rise.detected or rise.probable:
         epoch, end = view.displayed_at_end()
         verb = "fell" if view.flipped else "rose"
-        sentence += f" From there it {verb} to {three_digits(end)} at epoch {epochs_in_words(epoch)}."
+        sentence += f" From there it {verb} to {three_digits(end)} at epoch {mean_count(epoch)}."
     if test.probable:
         remedy = _more(view, test.repeats_to_detect, "it")
     elif fall is not None and fall > limits.EXPLAINED:
@@ -93,11 +93,11 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     verb = "fell" if view.flipped else "rose"
     best = view.curves.best(view.monitor)
     epoch, end = view.displayed_at_end()
-    k, several = epochs_in_words(best.median_epoch), view.repeats > 1
+    k, several = mean_count(best.median_epoch), view.repeats > 1
     moved = (
         f"the {view.displayed_label} {verb} from {three_digits(view.displayed_at_best())} at the best "
         f"epoch{'s' if several else ''} to {three_digits(end)} at epoch "
-        f"{epochs_in_words(epoch)}{view.baseline_in_words}"
+        f"{mean_count(epoch)}{view.baseline_in_words}"
     )
     if rise.detected:
         kind, again = "overfitting", ""
@@ -126,7 +126,7 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     low, high = float(known.min()), float(known.max())
     where, there = f"The best epoch was {k}", "there"
     if several:
-        where += f" (median of {view.repeats} repeats; {epochs_in_words(low)} to {epochs_in_words(high)})"
+        where += f" (median of {view.repeats} repeats; {mean_count(low)} to {mean_count(high)})"
         there = "at the latest of them"
     saving = _patience(view)
     remedy = (
@@ -145,7 +145,7 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
     doubt = "" if fall.detected else ", which scatter could still explain"
     sentence = (
         f"{kind.capitalize()}: the {view.displayed_label} was {verb} when {ended} at epoch "
-        f"{epochs_in_words(view.last_epoch)}, by {_fallen(view, fall)} over the last {fall.epoch:,.3g} "
+        f"{mean_count(view.last_epoch)}, by {_fallen(view, fall)} over the last {fall.epoch:,.3g} "
         f"epochs{doubt}.{yet}"
     )
     rule = (
@@ -234,7 +234,7 @@ def say_flat(
         tip = "Epochs after the stop were not tried: that pace is all that is known of them."
     else:
         kind, saving = "good fit" if good else "leveled off", _patience(view)
-        within = f"within {epochs_in_words(view.last_epoch)} epochs"
+        within = f"within {mean_count(view.last_epoch)} epochs"
         shape = f"the {view.displayed_label} leveled off {within}, with no sign of overfitting ({room})"
         tip = f"To spend less time: {saving}." if saving else ""
     sentence = f"{kind.capitalize()}: {shape}. "
@@ -333,7 +333,7 @@ def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
 
 
 def _near(view: CurveView, *, capital: bool = True) -> str:
-    best = epochs_in_words(view.curves.best(view.monitor).median_epoch)
+    best = mean_count(view.curves.best(view.monitor).median_epoch)
     where = f"epoch {best}" if view.repeats == 1 else f"the best epochs (median {best})"
     value = three_digits(view.displayed_at_best())
     words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
@@ -362,7 +362,7 @@ def _patience(view: CurveView) -> str:
             return ""
         if all(best):
             stop = f"`stop=ep.Patience({patience})` would have kept the same weights and stopped"
-            return f"{stop} around epoch {epochs_in_words(round(middle))}"
+            return f"{stop} around epoch {mean_count(round(middle))}"
     return ""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from epochal.common.text import counted
+from epochal.common.text import counted, mean_count
 from epochal.curves import limits
 from epochal.curves.curve_view import CurveView
-from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.judgment import Verdict
 from epochal.curves.statistics import three_digits
 
 LARGEST_RATE = 0.1
@@ -28,7 +28,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
-            f"{counted(view.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.{_not_beaten(view)}",
+            f"{counted(view.repeats, 'repeat')}, first by epoch {mean_count(first)}.{_not_beaten(view)}",
             "A loss that is not finite in any evaluation.",
             {"repeats": view.repeats, "repeats_not_finite": int(which.size), "first_epoch": first},
             stability_advice(view),

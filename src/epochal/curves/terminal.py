@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from epochal.common.text import mean_count
 from epochal.curves.curves import Band, Curves
-from epochal.curves.judgment import epochs_in_words
 from epochal.curves.statistics import Bools, Floats, Ints
 from epochal.errors import Refusal
 
@@ -199,7 +199,7 @@ def picture(
         axis = ink(glyphs.tick if text else glyphs.upright, DIM)
         tail = f" {ink(ends[row].end_label, ends[row].color)}" if row in ends else ""
         rows.append(f"{text:>{left - 2}} {axis}{canvas.row(row, inks, ink)}{tail}".rstrip())
-    caption = "" if best is None else f"best epoch {epochs_in_words(best.median_epoch)}"
+    caption = "" if best is None else f"best epoch {mean_count(best.median_epoch)}"
     rows += _x_axis(x_low, x_high, left, canvas, caption, ink)
     return "\n".join(rows)
 

@@ -57,8 +57,7 @@ def split(
 
     Args:
         samples: number of samples.
-        validation: a fraction in [0, 1), or a whole number of samples (from 2 on, or an int 1).
-        test: likewise.
+        validation, test: a fraction in [0, 1), or a whole number of samples (from 2 on, or an int 1).
         seed: the same seed, samples and strata give the same split, for ever. The sizes of the parts,
             per class too, do not depend on it, nor do the test samples.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
@@ -151,8 +150,7 @@ def split_groups(
 
     Args:
         groups: (samples,) the group of each sample.
-        validation: a fraction in [0, 1), or a whole number of groups.
-        test: likewise.
+        validation, test: a fraction in [0, 1), or a whole number of groups.
         seed: as for `split`.
 
     >>> parts = split_groups(np.array([7, 7, 3, 3, 9, 9]), validation=0.34, seed=0)

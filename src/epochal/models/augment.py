@@ -186,8 +186,7 @@ class Shift(_Amount):
 class Rotate(_Amount):
     """Rotate an image around its center by an angle uniform in [-degrees, degrees], counterclockwise.
 
-    Pixels are interpolated bilinearly; what lies outside of the image is `fill` (black is 0), and blends with
-    its border.
+    Interpolation and `fill` are those of `Shift`.
     """
 
     degrees: float

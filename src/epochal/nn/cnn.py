@@ -41,8 +41,7 @@ class CNN(Network):
             (time, features). A missing channel axis is added.
         outputs: the number of outputs; by default that of the task.
 
-    Bytes (uint8) are pixels and become 0 to 1. Kernels are normal, with He's variance (He et al. 2015)
-    before activations of the ReLU family, else Glorot's (Glorot and Bengio 2010); biases zero.
+    Bytes (uint8) are pixels and become 0 to 1. Kernels and biases are drawn as those of `MLP`.
 
     >>> import jax, jax.numpy as jnp
     >>> model = CNN(8, 16, dense=(32,), outputs=10)

@@ -31,10 +31,9 @@ from jax import lax
 
 from epochal.errors import Refusal
 from epochal.nn.basic import Initializer, he, make_param
-from epochal.nn.winograd import convolve_3x3, gradient_3x3
+from epochal.nn.winograd import Pads, convolve_3x3, gradient_3x3
 
 Padding = str | Sequence[tuple[int, int]]
-Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]
 
 MOST_TAPS = 16
@@ -200,8 +199,7 @@ class Conv(nnx.Module):
         channels: of the inputs.
         filters: of the outputs.
         kernel: the size of the window, (width,) or (height, width).
-        strides: steps along each axis; 1 by default.
-        padding: "SAME", "VALID" or pairs, as `convolve` takes it.
+        strides, padding: as for `convolve`.
         bias: whether to add one.
         kernel_init: the initializer of the kernel; He's by default.
         rngs: Flax's random numbers.

@@ -147,12 +147,9 @@ def gru(
     r, z = σ(gates), n = tanh(gate + r ⊙ (h_{t-1} K_n + bias)), h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
 
     Args:
-        projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n; as the kernel,
-            float32 or fewer bits.
-        kernel: (U, 3 U), the recurrent one.
+        projected, kernel: (T, B, 3 U) and (U, 3 U), as for `lstm`, with the gates r, z, n.
         bias: (U,), of the candidate n, inside the reset.
-        h: (B, U), the state before the first step.
-        mask: (T, B, 1), true where a step counts.
+        h, mask: as for `lstm`.
 
     Returns:
         The states (T, B, U).
@@ -211,8 +208,7 @@ CELLS = {"lstm": 4, "gru": 3}
 class Recurrent(nnx.Module):
     """A recurrent layer over (batch, time, features).
 
-    Initializers: kernels Glorot's (2010) for each gate, recurrent kernels orthogonal (Saxe et
-    al. 2014), biases zero but one for the forget gate (Jozefowicz et al. 2015).
+    Initializers are those of the network `LSTM`.
 
     Args:
         features: of the inputs.

@@ -76,14 +76,8 @@ class LSTM(_Sequence):
 class GRU(_Sequence):
     """GRU layers, then a dense layer on the last state.
 
-    Cho et al. (2014), with the reset after the product, as in cuDNN and PyTorch. Otherwise as `LSTM`.
-
-    Args:
-        units: of the state of each layer.
-        layers: number of stacked layers.
-        dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
-            update, in [0, 1).
-        outputs: the number of outputs; by default that of the task.
+    Cho et al. (2014), with the reset after the product, as in cuDNN and PyTorch. Otherwise as `LSTM`, with
+    the same arguments.
 
     >>> import jax, jax.numpy as jnp
     >>> variables = GRU(8).init(jax.random.key(0), jnp.zeros((50, 3)))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
+from epochal.common.text import mean_count
 from epochal.curves import AXES, Curves, PrecisionRecall
-from epochal.curves.judgment import epochs_in_words
 from epochal.report import plot_data
 from epochal.report.forecast import forecast_figure
 from epochal.report.plot_data import json_number, json_numbers
@@ -78,7 +78,7 @@ def _best(curves: Curves, monitor: str) -> dict[str, float | str | None] | None:
     if not math.isfinite(median):
         return None
     places = {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}
-    return {**places, "words": epochs_in_words(median)}
+    return {**places, "words": mean_count(median)}
 
 
 def _steps(line: plot_data.PrecisionRecallLine) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.report.plot_data import Floats, json_numbers
+from epochal.curves.statistics import Floats, Ints
+from epochal.report.plot_data import json_numbers
 from epochal.runs import Run
 
 _CODES = {"validation": 2, "test": 3}
@@ -63,7 +64,7 @@ class DrawnPart:
     """The forecasts of one part for one series: rows, mean and sd over repeats."""
 
     name: str
-    at: NDArray[np.int64]
+    at: Ints
     mean: Floats
     sd: Floats | None
 

@@ -11,9 +11,8 @@ from markupsafe import Markup
 
 from epochal.common import notebook_view
 from epochal.common.metric_names import label_of
-from epochal.common.text import counted, duration
+from epochal.common.text import counted, duration, mean_count
 from epochal.curves import Summary
-from epochal.runs.evaluation_text import mean_count
 
 _NAMES = {
     "best_epoch": "best epoch",

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves import Curves, PrecisionRecall
-
-Floats = NDArray[np.float64]
+from epochal.curves.statistics import Floats, Ints
 
 MOST_CLASSES = 12
 """Panels of precision against recall."""
@@ -37,7 +36,7 @@ class Line:
     mean: Floats
     low: Floats
     high: Floats
-    count: NDArray[np.int64]
+    count: Ints
     repeats: Floats
     baseline: float | None
 
@@ -157,7 +156,7 @@ def _line_of(part: str, found: PrecisionRecall) -> PrecisionRecallLine:
     )
 
 
-def evenly(points: int, most: int) -> NDArray[np.int64]:
+def evenly(points: int, most: int) -> Ints:
     """The points that are drawn: all, or evenly spaced ones."""
     return np.unique(np.linspace(0, points - 1, min(points, most)).round().astype(np.int64))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.text import counted
+from epochal.common.text import counted, mean_count
 from epochal.curves import KINDS, Curves, Summary, Verdict, statistic_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
@@ -16,7 +16,7 @@ from epochal.report.formatting import conditions, fixed, format_value, minute, n
 from epochal.report.page import Cell, Table, render
 from epochal.report.plot_data import level_of
 from epochal.runs import ClassMetrics, ForecastScores, Run
-from epochal.runs.evaluation_text import format_mean_sd, mean_count, results_table
+from epochal.runs.evaluation_text import format_mean_sd, results_table
 from epochal.training.describe import describe_model
 
 _SIGNS = {

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
+from epochal.curves.statistics import Floats
 from epochal.data import Dataset
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
@@ -33,7 +34,6 @@ from epochal.runs.run import Run
 
 _BINS = 10
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-Floats = NDArray[np.float64]
 
 
 def evaluate(

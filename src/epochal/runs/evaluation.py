@@ -178,8 +178,7 @@ class Evaluation:
         """As text of at most this width."""
         return str(late_bound("evaluation_text")(self, width))
 
-    def __str__(self) -> str:
-        return self.summary()
+    __str__ = summary
 
     def __repr__(self) -> str:
         name, summary = next(one for one in self.metrics.items() if one[0] != "loss")

@@ -10,9 +10,8 @@ import numpy as np
 
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
-from epochal.common.text import aligned, folded, one_line
+from epochal.common.text import aligned, folded, mean_count, one_line
 from epochal.curves import Summary
-from epochal.curves.judgment import epochs_in_words
 from epochal.curves.statistics import three_digits
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.per_class import ClassMetrics, Confused
@@ -94,7 +93,7 @@ def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]
         rows.append((f"{part} {label_of(name)}", *row))
     best = [epoch for epoch in run.best_epoch.per_repeat if math.isfinite(epoch)]
     if best:
-        low, middle, high = map(epochs_in_words, (min(best), float(np.median(best)), max(best)))
+        low, middle, high = map(mean_count, (min(best), float(np.median(best)), max(best)))
         ends = (f"{middle} (median)", f"{low}–{high} (all repeats)") if several else (middle,)
         rows.append(("best epoch", *ends, *([""] * together)))
     return rows
@@ -158,15 +157,6 @@ def confusion_table(pairs: Sequence[Confused], heads: Sequence[str], classes: Se
         for one in pairs
     ]
     return aligned([tuple(heads), *rows], right=[2, 3]) if rows else []
-
-
-def mean_count(value: float) -> str:
-    """A count, or the mean of some: with a decimal where it is a small fraction.
-
-    >>> mean_count(12.0), mean_count(12.25)
-    ('12', '12.2')
-    """
-    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
 
 
 def by_threshold(threshold: Threshold | None) -> str:

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
+from epochal.curves.statistics import Floats, Ints
 from epochal.data import TimeColumn, Timeline
 from epochal.data.records import Record, built, plain
 from epochal.runs.metrics import blocks_of
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def score_forecasts(
     true: Floats,
     predicted: Floats,
     line: Timeline,
-    samples: Sequence[NDArray[np.int64]],
+    samples: Sequence[Ints],
     optimism: Floats | float = 0.0,
     ensemble: bool = False,
 ) -> ForecastScores:
@@ -204,8 +203,7 @@ def score_forecasts(
     Intervals are for new windows (`curves.intervals`), with stretches of time as blocks.
 
     Args:
-        true: `(repeats, windows, steps)`, in the target's units, as `predicted`.
-        predicted: likewise.
+        true, predicted: `(repeats, windows, steps)`, in the target's units.
         line: positions of the windows.
         samples: the windows of each repeat.
         optimism: the relative optimism of each repeat's RMSE: the epoch was chosen on the same windows.
@@ -281,8 +279,8 @@ class Observed:
     names: tuple[str, ...]
     series_column: str
     time_column: TimeColumn
-    series: NDArray[np.int64]
-    row: NDArray[np.int64]
+    series: Ints
+    row: Ints
     time: NDArray[Any]
     value: Floats
 
@@ -293,10 +291,10 @@ class Observed:
         columns = map(np.concatenate, (line.rows, line.times, line.values))
         return Observed(line.names, line.series_column, line.time_column, series, *columns)
 
-    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, rows: Ints) -> Ints:
         """Indices of source rows here."""
         order = np.argsort(self.row)
-        found: NDArray[np.int64] = order[np.searchsorted(self.row, rows, sorter=order)]
+        found: Ints = order[np.searchsorted(self.row, rows, sorter=order)]
         return found
 
     def to_dict(self) -> dict[str, Any]:

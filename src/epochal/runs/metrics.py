@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
+from epochal.curves.statistics import Floats, Ints
 from epochal.data import Task
 from epochal.models import METRICS, Metric, bounds_of, indicators, metrics_for, of_subsets, weighted_means
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

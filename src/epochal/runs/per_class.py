@@ -1,6 +1,6 @@
 """Figures per class, and the most confused classes.
 
-All follow from the confusion counts of the repeats, so any saved run has them. Counts are of samples: weights
+All follow from the confusion counts of the repeats, so any saved run has them. Ints are of samples: weights
 of samples and classes shape the training and the loss, not these figures.
 """
 
@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
+from epochal.curves.statistics import Floats, Ints
 from epochal.data.records import Record
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Confused:
     """The share of the true class's samples, the mean over repeats."""
 
 
-def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassMetrics]:
+def per_class(confusion: Ints, classes: Sequence[str]) -> dict[str, ClassMetrics]:
     """Precision, recall, F1 and support of each class or label, over repeats.
 
     As scikit-learn's `precision_recall_fscore_support(zero_division=0)` for each repeat.
@@ -77,14 +75,14 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassMetri
     }
 
 
-def decisions(probabilities: Floats, threshold: float | None = None) -> NDArray[np.int64]:
+def decisions(probabilities: Floats, threshold: float | None = None) -> Ints:
     """The most probable class of each sample; with a threshold the second of two where it is exceeded."""
     found = probabilities.argmax(axis=1) if threshold is None else probabilities[:, 1] > threshold
     return found.astype(np.int64)
 
 
-def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Counts:
-    """Counts (true, predicted) of class ids.
+def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Ints:
+    """Ints (true, predicted) of class ids.
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -94,8 +92,8 @@ def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Coun
     return counts
 
 
-def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
-    """Counts (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
+def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Ints:
+    """Ints (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
 
     scikit-learn's `multilabel_confusion_matrix`.
 
@@ -106,7 +104,7 @@ def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Co
     return np.moveaxis(np.array([[cell.sum(axis=0) for cell in row] for row in cells]), 2, 0).astype(np.int64)
 
 
-def decided(confusion: Counts) -> dict[str, Floats]:
+def decided(confusion: Ints) -> dict[str, Floats]:
     """The metrics of two classes that depend on decisions only, one value per repeat, by metric name.
 
     Args:
@@ -131,7 +129,7 @@ def decided(confusion: Counts) -> dict[str, Floats]:
     }
 
 
-def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> list[Confused]:
+def most_confused(confusion: Ints, classes: Sequence[str], most: int = 10) -> list[Confused]:
     """The most frequent confusions of two classes.
 
     >>> found = most_confused(np.array([[[8, 2], [1, 4]]]), ("no", "yes"))

@@ -17,7 +17,7 @@ from epochal.common.waiting import interruptible
 from epochal.data import Dataset, PairEncoder, transform
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.images.images import ImageEncoder
-from epochal.data.rankings.ranking import items_of
+from epochal.data.rankings.ranking import items_of, ranked
 from epochal.data.series.cut import WindowEncoder
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import Scaling, refuse_missing_values
@@ -345,11 +345,7 @@ def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[n
     >>> _places(np.array([0.5, 2.0, 0.5, 1.0, 3.0]), np.array([0, 0, 0, 0, 1])).tolist()
     [3, 1, 3, 2, 1]
     """
-    order = np.lexsort((-scores, groups))
-    at = np.arange(len(order))
-    opens = np.append(True, np.diff(groups[order]) != 0)[: len(order)]
-    differs = opens | np.append(True, np.diff(scores[order]) != 0)[: len(order)]
-    begin = np.maximum.accumulate(np.where(opens, at, 0))
+    order, _, ahead = ranked(-scores, groups)
     places = np.empty(len(order), np.int64)
-    places[order] = np.maximum.accumulate(np.where(differs, at, 0)) - begin + 1
+    places[order] = ahead + 1
     return places

@@ -227,8 +227,7 @@ class Ranking(_Rows):
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
         group_column: the name of the group column.
-        raw_notes: notes on the data, with options as code; `notes` has them as shown.
-        inputs: an Arrow table with requested columns of the source.
+        raw_notes, inputs: as those of a `Prediction`.
     """
 
     scores: NDArray[np.float64]

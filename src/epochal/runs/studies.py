@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.common.text import one_line
+from epochal.common.text import counted, one_line
 from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.checksummed_json import read_sealed, seal
@@ -61,8 +61,8 @@ class StudyFolder:
     @property
     def way_on(self) -> str:
         """How to resume it, if it has not ended: a sentence without its subject."""
-        count = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
-        return f"has not ended ({count}); {self.again} goes on with it"
+        count = counted(self.trainings, "training is", "trainings are")
+        return f"has not ended ({count} kept); {self.again} goes on with it"
 
     @property
     def again(self) -> str:

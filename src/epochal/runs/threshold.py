@@ -6,8 +6,7 @@ class, or with class weights or a balanced order, another threshold often serves
 It is chosen on each repeat's validation samples, and used unchanged on the test samples.
 
 New samples are predicted with the mean probability of the repeats. They get the second class where the
-repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
-validates in one repeat trains in another, so there is none on which one threshold for all could be chosen.
+repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.curves import Summary, summarize
+from epochal.curves.precision_recall import counted_by_threshold
+from epochal.curves.statistics import Floats, Ints
 from epochal.data.records import built, convert_json
 from epochal.errors import Refusal
 from epochal.runs.outcome import Scores
-from epochal.runs.per_class import Counts, Floats, confusion
+from epochal.runs.per_class import confusion
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Threshold:
         )
 
 
-def _f1(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+def _f1(found: Ints, taken: Ints, positives: int, negatives: int) -> Floats:
     return 2 * found / np.maximum(taken + positives, 1)
 
 
-def _youden(found: Counts, taken: Counts, positives: int, negatives: int) -> Floats:
+def _youden(found: Ints, taken: Ints, positives: int, negatives: int) -> Floats:
     return (found * negatives - (taken - found) * positives).astype(np.float64)
 
 
@@ -103,14 +104,10 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
     >>> best_threshold("f1", [0.1, 0.2, 0.4, 0.8], [0, 1, 0, 1])
     0.15000000000000002
     """
-    values, true = np.asarray(probabilities, np.float64), np.asarray(positive, bool)
-    falling = np.argsort(-values, kind="stable")
-    values, true = values[falling], true[falling]
-    last = np.flatnonzero(np.append(np.diff(values) != 0, True))
-    positives = int(true.sum())
-    found, taken = np.append(0, np.cumsum(true)[last]), np.append(0, last + 1)
-    worth = _RULES[rule](found, taken, positives, len(true) - positives)
-    upper, lower = np.append(1.0, values[last]), np.append(values[last], 0.0)
+    values, found, taken = counted_by_threshold(probabilities, positive)
+    positives = int(found[-1])
+    worth = _RULES[rule](np.append(0, found), np.append(0, taken), positives, int(taken[-1]) - positives)
+    upper, lower = np.append(1.0, values), np.append(values, 0.0)
     middle = (upper + lower) / 2
     # Neighboring floats have no midpoint: the lower one still separates them.
     middle = np.where(middle < upper, middle, lower)

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.statistics import Floats, Ints
 from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
 from epochal.runs.metrics import mean_loss
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import in_units_of
 
-Floats = NDArray[np.float64]
 Index = NDArray[Any] | slice
 MetricOf = Callable[[Any], float]
 """A metric of samples, by index."""
@@ -129,7 +129,7 @@ def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.flo
     return np.ones(len(targets), np.float32) if weights is None else weights.astype(np.float32)
 
 
-def _some(samples: int) -> NDArray[np.int64]:
+def _some(samples: int) -> Ints:
     """Evenly spaced samples to choose a constant on."""
     return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
 

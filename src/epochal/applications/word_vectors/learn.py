@@ -63,9 +63,7 @@ def word_vectors(
         epochs: passes through the pairs.
         batch_size: pairs of one update, or "full"; 1024 by default, or an eighth of fewer pairs.
         optimizer: as for `fit`; "adagrad" and "sgd" touch only the vectors of the words in a batch.
-        learning_rate: as for `fit`.
-        order: as for `fit`.
-        remainder: as for `fit`.
+        learning_rate, order, remainder: as for `fit`.
         seed: of the pairs, the first vectors, the order and the noise.
 
     Returns:

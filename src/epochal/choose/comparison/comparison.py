@@ -203,8 +203,7 @@ class Comparison:
         """The answer, a line for each setting, and the notes."""
         return str(late_bound("comparison_text")(self))
 
-    def __str__(self) -> str:
-        return self.summary()
+    __str__ = summary
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} settings at {self.budget}: {self.answer}>"

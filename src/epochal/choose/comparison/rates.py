@@ -18,6 +18,7 @@ import numpy as np
 
 from epochal.choose.comparison.comparison import Tuned
 from epochal.choose.comparison.grid import Entry
+from epochal.choose.search.search import rate_power
 from epochal.choose.trials.fairness import TrainingLength
 from epochal.choose.trials.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
@@ -28,7 +29,6 @@ EXTENSIONS = 4  # most extensions of a search beyond its edge
 PROMISING_RATES = 3  # rates that are tried on all tuning repeats
 MOST_TRAININGS = 7 + EXTENSIONS + PROMISING_RATES * (REPEATS - 1)  # of one setting, at most
 
-_LINEAR = ("sgd", "momentum", "nesterov", "lars")
 _REFERENCE = 32
 
 
@@ -44,16 +44,11 @@ def short(rate: float) -> float:
 def first_guess(optimizer: str, batch_size: int) -> float:
     """Where a search begins: the optimizer's usual rate at batch size 32, scaled with the batch size.
 
-    Linear for plain gradients (Goyal et al. 2017), by the square root where gradients are normalized
-    (Krizhevsky 2014, Hoffer et al. 2017); neither holds everywhere, which is why it is only where the search
-    begins.
-
     >>> first_guess("sgd", 32), first_guess("adam", 128), first_guess("adam", 1)
     (0.01, 0.002, 0.000177)
     """
-    ratio = batch_size / _REFERENCE
-    power = 1.0 if optimizer in _LINEAR else 0.5
-    return short(min(OPTIMIZERS[optimizer].learning_rate * ratio**power, 0.5))
+    ratio = (batch_size / _REFERENCE) ** rate_power(optimizer)
+    return short(min(OPTIMIZERS[optimizer].learning_rate * ratio, 0.5))
 
 
 @dataclass

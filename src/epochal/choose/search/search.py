@@ -68,12 +68,16 @@ def rate_shift(optimizer: str, batch_size: int, near: int) -> int:
     >>> rate_shift("sgd", 128, 32), rate_shift("adam", 128, 32)
     (4, 2)
     """
-    power = 1.0 if optimizer in _LINEAR else 0.5
-    return 2 * round(power * math.log2(batch_size / near))
+    return 2 * round(rate_power(optimizer) * math.log2(batch_size / near))
 
 
-_LINEAR = ("sgd", "momentum", "nesterov")
-"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
+def rate_power(optimizer: str) -> float:
+    """The power of the batch size with which the first guess of a learning rate grows.
+
+    Linear for plain gradients (Goyal et al. 2017), by the square root where gradients are normalized
+    (Krizhevsky 2014, Hoffer et al. 2017); neither holds everywhere, so a search only begins there.
+    """
+    return 1.0 if optimizer in ("sgd", "momentum", "nesterov", "lars") else 0.5
 
 
 def exponent_of(rate: float) -> int:

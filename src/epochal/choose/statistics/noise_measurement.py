@@ -178,15 +178,15 @@ def variables_of(stack: RepeatStack) -> list[Variables]:
     return [Variables(packed.unpack(params), state) for params, state in rows]
 
 
-def during(stack: RepeatStack, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
+def during(stack: RepeatStack, *, samples: int = 1024) -> list[NoiseScale]:
     """The noise scale of each repeat of a stack at its current state, by some training samples drawn anew."""
     train, found = stack.data.parts[0], []
     for row, variables in enumerate(variables_of(stack)):
         part = train if stack.data.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
-        chosen: Ints = np.random.default_rng([seed, stack.update, row]).permutation(part.inputs.shape[0])[
+        chosen: Ints = np.random.default_rng([0, stack.update, row]).permutation(part.inputs.shape[0])[
             :samples
         ]
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stack.update % 2**32), row)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), stack.update % 2**32), row)
         drawn = jax.tree.map(lambda leaf, at=chosen: leaf[at], part)
         found.append(block_sums(stack.spec.model, stack.spec.loss, variables, *drawn, key=key).noise_scale())
     return found
@@ -214,7 +214,7 @@ class NoiseOverTraining:
         )
 
 
-def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0) -> NoiseOverTraining:
+def over_training(measurements: Sequence[Sequence[NoiseScale]]) -> NoiseOverTraining:
     """Summarize measurements along several trainings, evenly spaced over each.
 
     The noise scale grows along a training. The median is what half of the updates were above; the ratio of
@@ -246,7 +246,7 @@ def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0
             logs = [math.inf if value is None else math.log(value) for value, _, _ in known]
             errors = [0.0 if value is None else math.log(b / a) / (2 * HALF_WIDTH) for value, a, b in known]
             rows.append((np.array(logs), np.array(errors)))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn = [_resampled_median(rows, random) for _ in range(RESAMPLES)]
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
     medians = np.array([np.median(values) for values, _ in rows])

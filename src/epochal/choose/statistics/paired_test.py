@@ -260,9 +260,6 @@ def against(
     All settings share one estimate of the spread (see `shared_test`), without which a few repeats of
     many settings could hardly tell anything; with two settings this is the paired t test itself.
 
-    No stepwise correction: it would reject a little more often, but no simple intervals go with it, and an
-    interval that holds zero beside a difference that is called significant helps nobody.
-
     Args:
         values: one value for each repeat, by setting. Each pair is compared over the repeats it shares.
         reference: the setting to compare with, which is the a of all differences; the best one when None.

@@ -211,7 +211,7 @@ def verify_study(study: StudyFolder) -> Verified:
         findings.append(Finding(name, problem))
     if (path / STUDY).is_file():
         findings.append(checked(STUDY, read_sealed, path / STUDY))
-    known = {*_KNOWN, *(one.name for one in path.glob("*.partial"))}
+    known = {*_KNOWN, *(one.name for one in path.glob("*.partial*"))}
     advice = []
     if not finished:
         advice.append(f"The {study.kind} {study.way_on}.")

@@ -88,11 +88,11 @@ class Timer:
             self._points[batch_size] = update_time(self._runner, candidate)
         return self._points[batch_size].seconds
 
-    def again(self, batch_sizes: Sequence[int], rounds: int = 3) -> None:
-        """Time some sizes again, in turns, and keep the least of each: other work comes and goes."""
+    def again(self, batch_sizes: Sequence[int]) -> None:
+        """Time some sizes three times again, in turns, and keep the least: other work comes and goes."""
         for size in batch_sizes:
             self.seconds(size)
-        for number in range(rounds):
+        for number in range(3):
             for size in batch_sizes:
                 candidate = self._candidate.with_(f"batch {size}, again {number + 1}", batch_size=size)
                 found, held = update_time(self._runner, candidate, AGAIN_SECONDS), self._points[size]

@@ -284,16 +284,10 @@ def pairs_of(
     most = pairing.most
     known = np.flatnonzero(np.isfinite(targets) & (groups >= 0))
     worth = targets[known] if pairing.best == "lowest" else -targets[known]
-    order = np.lexsort((worth, groups[known]))
-    items, group, worth = known[order], groups[known][order], worth[order]
-    at = np.arange(len(items))
-    opens = np.append(True, group[1:] != group[:-1])[: len(items)]
-    begin = np.maximum.accumulate(np.where(opens, at, 0))
-    differs = opens | np.append(True, worth[1:] != worth[:-1])[: len(items)]
-    # The number of items ahead of each: pairs of all groups are numbered consecutively.
-    better = np.maximum.accumulate(np.where(differs, at, 0)) - begin
-    ends = np.cumsum(better)
-    first = np.flatnonzero(opens)
+    order, begin, better = ranked(worth, groups[known])
+    items, group = known[order], groups[known][order]
+    ends = np.cumsum(better)  # pairs of all groups are numbered consecutively
+    first = np.unique(begin)
     sizes = np.diff(np.append(first, len(items)))
     counts = np.add.reduceat(better, first) if len(first) else np.zeros(0, np.int64)
     notes = _notes(len(targets) - len(known), sizes, counts, names)
@@ -315,6 +309,22 @@ def pairs_of(
         notes.append(f"{used.sum():,} of {counts.sum():,} pairs are drawn, at most {most:,} of one group.")
     weights = np.repeat(1 / np.maximum(used, 1), used)
     return Pairs(items[ahead], items[second], group[second], weights, tuple(notes))
+
+
+def ranked(worth: NDArray[np.float64], groups: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """The order of items by group and, least first, by worth; for each place of it two numbers.
+
+    They are the place where its group begins, and the items of the group that are ahead of it.
+
+    >>> [one.tolist() for one in ranked(np.array([5.0, 2, 1, 1, 4]), np.array([1, 0, 0, 0, 1]))]
+    [[2, 3, 1, 4, 0], [0, 0, 0, 3, 3], [0, 0, 2, 0, 1]]
+    """
+    order = np.lexsort((worth, groups))
+    group, worth, at = groups[order], worth[order], np.arange(len(order))
+    opens = np.append(True, group[1:] != group[:-1])[: len(order)]
+    differs = opens | np.append(True, worth[1:] != worth[:-1])[: len(order)]
+    begin = np.maximum.accumulate(np.where(opens, at, 0))
+    return order, begin, np.maximum.accumulate(np.where(differs, at, 0)) - begin
 
 
 def _notes(unknown: int, sizes: Int64s, counts: Int64s, names: Sequence[str]) -> list[str]:

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
+from epochal.common.text import mean_count
 from epochal.curves.curves import AXES, Best, Curves
-from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.judgment import Verdict
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.plot_data import Line, along_at, kind_of, lines_of, panels_of
 from epochal.report.plots import parts
@@ -172,5 +173,5 @@ def _mark_best(curves: Curves, best: Best, panel: Sequence[str], x: str, ax: Axe
         return
     left = at > 0.6 * float(curves.values(best.name, x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
-    words = f"best epoch {epochs_in_words(best.median_epoch)}{several}"
+    words = f"best epoch {mean_count(best.median_epoch)}{several}"
     parts.note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)
