@@ -236,7 +236,7 @@ def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):
 
 REFUSED = {
     "goal": (["--goal", "tim"], ["goal", '"tim"', 'mean "time"']),
-    "batch size": (["-b", "1,8"], ["--batch-size", "takes one value, not a list", '"1,8"']),
+    "batch size": (["-b", "1,8"], ["takes one value, not a list", '"1,8"', "epochal compare` tries"]),
     "batch size above": (["-b", "1000"], ["--batch-size", "1 and 48", "got 1000"]),
     "learning rate": (["-l", "0"], ["--learning-rate", "greater than 0"]),
     "epochs": (["-e", "0"], ["epochs", "at least 1"]),

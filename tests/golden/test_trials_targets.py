@@ -406,3 +406,33 @@ def test_a_page_that_is_written_again_is_the_same(tmp_path, capsys):
     before = Path("run/report.html").read_bytes()
     assert main(["report", "run"]) == 0 and Path("run/report.html").read_bytes() == before
     assert main(["verify", "run"]) == 0 and "is not the page" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("shares", "positive"),
+    [
+        ({"fraud": 5, "legit": 95}, "fraud"),
+        ({"legit": 5, "fraud": 95}, "legit"),
+        ({"ja": 70, "nein": 30}, "ja"),
+        ({"Yes": 70, "No": 30}, "Yes"),
+        ({"a": 50, "b": 50}, "b"),
+        ({"<=50K": 24, ">50K": 76}, ">50K"),
+        ({"class 1": 20, "class 2": 80}, "class 2"),
+        ({0: 20, 1: 80}, "1"),
+    ],
+)
+def test_of_two_classes_the_positive_one_is_yes_or_the_rarer_one(shares, positive):
+    random = np.random.default_rng(0)
+    labels = random.permutation([name for name, count in shares.items() for _ in range(count)])
+    found = ep.load_data(pd.DataFrame({"x": random.normal(size=100), "y": labels}), target="y")
+    assert found.task.classes[1] == positive
+
+
+def test_a_threshold_by_f1_finds_the_rare_class():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(600, 2))
+    labels = np.where(inputs[:, 0] + random.normal(0, 0.7, 600) > 1.9, "fraud", "legit")
+    frame = pd.DataFrame({"a": inputs[:, 0], "b": inputs[:, 1], "y": labels})
+    run = ep.fit(ep.MLP(8), frame, target="y", epochs=20, threshold="f1", learning_rate=0.01, progress=False)
+    assert run.threshold.positive == "fraud" and run.threshold.value < 0.6
+    assert (run.predict(frame).labels[labels == "fraud"] == "fraud").mean() > 0.4

@@ -275,6 +275,42 @@ def test_one_repeat_that_predicts_a_class_does_not_silence_the_others() -> None:
     assert "in 10" not in weighted and "class_weight" not in weighted
 
 
+def test_test_samples_on_which_no_baseline_is_beaten_are_said_first() -> None:
+    inputs = np.random.default_rng(0).normal(size=(200, 2))
+    targets = inputs @ [1.0, -1.0]
+    targets[160:] *= -1  # the relation turns round at the end
+    data = ep.load_data((inputs, targets))
+    run = ep.fit(
+        ep.MLP(8),
+        data,
+        split="chronological",
+        test=0.2,
+        repeats=3,
+        epochs=20,
+        learning_rate=0.01,
+        progress=False,
+    )
+    reached, level = run.metrics["test"]["rmse"].mean, np.mean(run.baseline["test.rmse"])
+    assert reached > level and not run.verdict.reassures
+    assert run.verdict.text.startswith(f"No better than the baseline on the test samples: RMSE {reached:.3g}")
+    assert f"always predicting the same gives {level:.3g}." in run.verdict.text
+    sound = ep.fit(
+        ep.MLP(8), (inputs, inputs[:, 0]), test=0.2, repeats=3, epochs=20, learning_rate=0.02, progress=False
+    )
+    assert "No better" not in sound.verdict.text
+
+
+def test_an_unstable_training_that_beats_no_baseline_says_so_and_proposes_a_usual_rate() -> None:
+    random = np.random.default_rng(0)
+    data = random.normal(size=(100, 2)), random.integers(0, 2, 100)
+    run = ep.fit(ep.MLP(8), data, learning_rate=1e9, epochs=20, progress=False)
+    assert (
+        run.verdict.kind == "unstable"
+        and "no better than always predicting the class frequencies" in run.verdict.text
+    )
+    assert "`learning_rate=0.1`" in run.verdict.remedy
+
+
 def test_a_class_that_is_never_predicted_is_said_first() -> None:
     rng = np.random.default_rng(0)
     targets = (np.arange(200) < 10).astype(int)

@@ -26,7 +26,7 @@ Sections = Mapping[str, Sequence[Option | str]]
 """The options of a command by sections of its help; a name is that of an option of a training."""
 
 
-_COMPARED = ("--batch-size", "--learning-rate", "--optimizer", "--epochs")
+_COMPARED = ("batch_size", "learning_rate", "optimizer", "epochs")
 
 
 def value_of(name: str, kind: ValueKind, text: Any) -> Any:
@@ -37,7 +37,7 @@ def value_of(name: str, kind: ValueKind, text: Any) -> Any:
         with suppress(InvalidValue):
             alone = [kind.check(kind.read(one)) for one in str(text).split(",")]
             if len(alone) > 1 and not isinstance(alone[0], tuple):
-                several = " `epochal compare` tries several." if name in _COMPARED else ""
+                several = " `epochal compare` tries several." if name.strip("`") in _COMPARED else ""
                 raise Refusal(f'{name} takes one value, not a list; got "{text}".{several}') from None
         raise Refusal(f"{name} {wrong}.") from None
 
