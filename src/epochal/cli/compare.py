@@ -134,7 +134,7 @@ def _legend(found: Comparison) -> list[str]:
         *filter(None, [marks_of(found)]),
         f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
         "for all comparisons together",
-        "loss: read at the epoch where the next repeat is best; a training keeps its own best one",
+        "each repeat is read at the epoch where the next one is best; a training keeps its own best epoch",
         "time: of one training, without evaluations",
     ]
     if found.settings.get("target_standardized"):
