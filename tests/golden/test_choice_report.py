@@ -153,7 +153,7 @@ def test_the_words_of_numbers_never_leak(pages: dict[str, str]) -> None:
 def test_the_answer_is_said_first_and_in_plain_words(pages: dict[str, str]) -> None:
     words = Tags(pages["comparison"]).words
     for said in (
-        "Use batch size 32", "Train with batch 32 and learning rate 0.0566; it is at its best around epoch",
+        "Use batch size 32", "Train with batch 32 and learning rate 0.0566; it is best around epoch",
         "5 batch sizes, each trained 8 times (2 of them fewer times",
         "equal for all: 20 epochs each", "The learning rate was tuned",
         "how wrong the network is on samples that it did not learn from",
@@ -174,7 +174,7 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     screen = " ".join(capsys.readouterr().out.split())
     page = Tags(comparison_page(found)).words
     row = found.row(found.recommended)
-    assert f"To train with {row.name}, at its best {at_best(row)} epochal" in screen
+    assert f"To train with {row.name}, best {at_best(row)} epochal" in screen
     assert f"Train with {row.name} and" in page or "Nothing to choose" in page
     assert f"{use(found)}" in page or len(found.rows) == 1
     missed = any(

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import epochal as ep
 from epochal.cli.main import main
@@ -409,30 +410,74 @@ def test_a_page_that_is_written_again_is_the_same(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("shares", "positive"),
+    ("names", "positive"),
     [
-        ({"fraud": 5, "legit": 95}, "fraud"),
-        ({"legit": 5, "fraud": 95}, "legit"),
-        ({"ja": 70, "nein": 30}, "ja"),
-        ({"Yes": 70, "No": 30}, "Yes"),
-        ({"a": 50, "b": 50}, "b"),
-        ({"<=50K": 24, ">50K": 76}, ">50K"),
-        ({"class 1": 20, "class 2": 80}, "class 2"),
-        ({0: 20, 1: 80}, "1"),
+        (("ja", "nein"), "ja"),
+        (("Да", "нет"), "Да"),
+        (("+", "-"), "+"),
+        (("Yes", "No"), "Yes"),
+        (("Y", "N"), "Y"),
+        (("True", "False"), "True"),
+        (("fraud", "legit"), "legit"),
+        (("<=50K", ">50K"), ">50K"),
+        ((0, 1), "1"),
     ],
 )
-def test_of_two_classes_the_positive_one_is_yes_or_the_rarer_one(shares, positive):
+@pytest.mark.parametrize("share", [0.2, 0.8])
+def test_the_order_of_two_classes_depends_on_their_names_alone(names, positive, share):
     random = np.random.default_rng(0)
-    labels = random.permutation([name for name, count in shares.items() for _ in range(count)])
+    labels = np.array(names, object)[(np.arange(100) < 100 * share).astype(int)]
     found = ep.load_data(pd.DataFrame({"x": random.normal(size=100), "y": labels}), target="y")
     assert found.task.classes[1] == positive
 
 
-def test_a_threshold_by_f1_finds_the_rare_class():
+def frauds():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(600, 2))
     labels = np.where(inputs[:, 0] + random.normal(0, 0.7, 600) > 1.9, "fraud", "legit")
-    frame = pd.DataFrame({"a": inputs[:, 0], "b": inputs[:, 1], "y": labels})
-    run = ep.fit(ep.MLP(8), frame, target="y", epochs=20, threshold="f1", learning_rate=0.01, progress=False)
-    assert run.threshold.positive == "fraud" and run.threshold.value < 0.6
-    assert (run.predict(frame).labels[labels == "fraud"] == "fraud").mean() > 0.4
+    return pd.DataFrame({"a": inputs[:, 0], "b": inputs[:, 1], "y": labels})
+
+
+def test_the_positive_class_can_be_chosen(tmp_path):
+    frame = frauds()
+    options = {"target": "y", "epochs": 20, "threshold": "f1", "learning_rate": 0.01, "progress": False}
+    other = ep.fit(ep.MLP(8), frame, **options)
+    assert other.task.classes == ("fraud", "legit") and 'positive="fraud"' in other.metric_notes[0]
+    run = ep.fit(ep.MLP(8), frame, positive="fraud", out=tmp_path / "run", **options)
+    assert run.task.classes == ("legit", "fraud") and run.threshold.positive == "fraud"
+    found = run.predict(frame.drop(columns="y"))
+    flagged = frame["y"] == "fraud"
+    assert (found.labels[flagged] == "fraud").mean() > 0.4 and found.values[flagged, 1].mean() > 0.2
+    again = ep.load(tmp_path / "run")
+    assert again.predict(frame).labels.tolist() == found.labels.tolist()
+    assert again.evaluate(frame).metrics["f1"].mean == run.evaluate(frame).metrics["f1"].mean
+    same = ep.fit(ep.MLP(8), (frame[["a", "b"]].to_numpy(), flagged.to_numpy()), positive=False, epochs=1)
+    assert same.task.classes == ("true", "false")
+    with pytest.raises(ep.Refusal, match=r'`?positive`?.*did you mean "fraud"'):
+        ep.fit(ep.MLP(8), frame, target="y", positive="fruad")
+    with pytest.raises(ep.Refusal, match="positive is for two classes; got regression"):
+        ep.fit(ep.MLP(8), frame[["a", "b"]], target="b", positive="1")
+    with pytest.raises(ep.Refusal, match=r'initial has the classes in another order.*positive="fraud"'):
+        ep.fit(ep.MLP(8), frame, target="y", initial=tmp_path / "run", epochs=1)
+    start = {"initial": tmp_path / "run", "epochs": 1, "learning_rate": 1e-6, "positive": "fraud"}
+    continued = ep.fit(ep.MLP(8), frame, target="y", progress=False, **start)
+    assert abs(continued.predict(frame).accuracy - run.predict(frame).accuracy) < 0.05
+
+
+def test_the_positive_class_of_images_and_streams(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("defect", "ok"):
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = random.integers(0, 255, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "parts" / name / f"{number}.png")
+    run = ep.fit(ep.MLP(4), tmp_path / "parts", positive="defect", epochs=1, progress=False)
+    assert run.task.classes == ("ok", "defect")
+    assert run.predict(tmp_path / "parts").labels.shape == (12,)
+    pq.write_table(pa.Table.from_pandas(frauds()), tmp_path / "s.parquet")
+    for stream in (True, False):
+        found = ep.fit(
+            ep.MLP(4), tmp_path / "s.parquet", target="y", positive="fraud", stream=stream, epochs=1
+        )
+        assert found.task.classes == ("legit", "fraud")
+        assert (found.predict(frauds()).truth == (frauds()["y"] == "fraud")).all()

@@ -74,7 +74,7 @@ def test_the_fastest_that_is_practically_the_same_is_recommended() -> None:
     assert (found.recommended, found.best, set(found.same)) == ("batch 32", "batch 1", set(list(SIZES)[:3]))
     assert found.answer.startswith("Use batch size 32: as good as 1 and 8 (within 0.00")
     assert "times faster than 1; full batch (512) is significantly worse than 1." in found.answer
-    assert "at its best (sd 0.0" in found.answer and "around epoch 16 of 20" in found.answer
+    assert "(sd 0.0" in found.answer and "best around epoch 16 of 20" in found.answer
     assert [mark_of(found, found.row(name)) for name in SIZES] == ["=", "=", "*", ""]
 
 

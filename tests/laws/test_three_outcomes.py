@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from benchmarks.known_curves import TRUTHS, Known, drawn
 from scipy import stats
 
 import epochal as ep
-from epochal.curves import Curves, Verdict, judge
+from epochal.curves import Curves, Verdict, judge, summarize
 from epochal.curves.statistics import fit_slope
 from epochal.errors import Refusal
-from epochal.runs.run_warnings import warnings_of
+from epochal.runs import Scores
+from epochal.runs.run_warnings import not_beaten, warnings_of
 
 trend_tests, limits = (importlib.import_module(f"epochal.curves.{n}") for n in ("trend_tests", "limits"))
 
@@ -292,12 +294,29 @@ def test_test_samples_on_which_no_baseline_is_beaten_are_said_first() -> None:
     )
     reached, level = run.metrics["test"]["rmse"].mean, np.mean(run.baseline["test.rmse"])
     assert reached > level and not run.verdict.reassures
-    assert run.verdict.text.startswith(f"No better than the baseline on the test samples: RMSE {reached:.3g}")
-    assert f"always predicting the same gives {level:.3g}." in run.verdict.text
+    assert run.verdict.text.startswith(
+        f"On the test samples no baseline is beaten by the repeats: RMSE {reached:.3g}, and always "
+        f"predicting the same gives {level:.3g}"
+    )
     sound = ep.fit(
         ep.MLP(8), (inputs, inputs[:, 0]), test=0.2, repeats=3, epochs=20, learning_rate=0.02, progress=False
     )
-    assert "No better" not in sound.verdict.text
+    assert "no baseline" not in sound.verdict.text
+
+
+def test_a_test_is_warned_of_only_where_nothing_is_better_than_a_baseline() -> None:
+    def warned(metrics: dict[str, list[float]], samples: int = 40, **more: Any) -> str:
+        levels = {"test.loss": [0.7], "test.accuracy": [0.6]}
+        scores = Scores({name: summarize(values) for name, values in metrics.items()}, **more)
+        return not_beaten(scores, levels, samples)
+
+    bad = {"loss": [0.8, 0.9], "accuracy": [0.5, 0.6]}
+    assert "loss 0.85, and always predicting the same gives 0.7." in warned(bad)
+    assert warned({**bad, "accuracy": [0.8, 0.9]}) == "", "overconfident, and right more often"
+    assert warned(bad, samples=5) == "" and warned({"f1": [0.1]}) == ""
+    one_class = np.array([[[20, 20], [0, 0]]] * 2)
+    assert warned(bad, confusion=one_class) == ""
+    assert "their mean prediction does: 0.65" in warned(bad, ensemble={"loss": 0.65})
 
 
 def test_an_unstable_training_that_beats_no_baseline_says_so_and_proposes_a_usual_rate() -> None:

@@ -99,7 +99,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     if found.recommended is None:
         return
     lines, row = copyable(line, screen.width - 2), found.recommended_row
-    when = f", at its best {at_best(row)}" if row.quality.repeats else ""
+    when = f", best {at_best(row)}" if row.quality.repeats else ""
     screen.section(f"To train with {row.name}{when}", lines, fold=False)
 
 

@@ -334,7 +334,8 @@ def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
 
 def _near(view: CurveView, *, capital: bool = True) -> str:
     best = mean_count(view.curves.best(view.monitor).median_epoch)
-    where = f"epoch {best}" if view.repeats == 1 else f"the best epochs (median {best})"
+    epochs = "the best epochs" if view.chosen_by == view.monitor else f"the epochs of the least {view.label}"
+    where = f"epoch {best}" if view.repeats == 1 else f"{epochs} (median {best})"
     value = three_digits(view.displayed_at_best())
     words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
     return words[0].upper() + words[1:] if capital else words

@@ -11,7 +11,7 @@ from epochal.curves.judgment import Verdict
 from epochal.curves.statistics import three_digits
 
 LARGEST_RATE = 0.1
-"""The largest learning rate that is ever proposed. (Arbitrary.)"""
+"""The largest learning rate that is proposed for a loss that jumps. (Arbitrary.)"""
 
 
 def unstable_verdict(view: CurveView) -> Verdict | None:

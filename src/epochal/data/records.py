@@ -152,6 +152,11 @@ class SampleEncoder(Record):
     standardize: ClassVar[bool] = True
     """Whether inputs (and regression targets) of this kind are standardized by default."""
 
+    def with_task(self, task: Any) -> Self:
+        """The same encoder of another task, where encoders of its kind have one."""
+        own: Any = self
+        return cast(Self, dataclasses.replace(own, task=task)) if hasattr(self, "task") else self
+
     @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs of each column with several, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from epochal.common.text import natural
 from epochal.data.records import Damaged, Record, built
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
@@ -119,3 +120,17 @@ def label_values(names: Sequence[str], label_type: str) -> NDArray[Any]:
         return np.array([int(name) if kind.kind in "iu" else float(name) for name in names], dtype=kind)
     except OverflowError as error:
         raise ValueError(str(error)) from error
+
+
+_YES_FIRST = ("+", "ano", "da", "evet", "igen", "ja", "jah", "áno", "да")
+"""Words for yes that come before their no."""
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes in natural order; of two, yes comes last: metrics and thresholds are of the last one.
+
+    >>> class_order(["10", "9"]), class_order(["ja", "nein"]), class_order(["No", "Yes"])
+    (('9', '10'), ('nein', 'ja'), ('No', 'Yes'))
+    """
+    classes = tuple(sorted(names, key=natural))
+    return classes[::-1] if len(classes) == 2 and classes[0].strip().lower() in _YES_FIRST else classes

@@ -113,7 +113,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
         words = f"Nothing to choose: only {row.name} trained."
     else:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
-        words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
+        words = f"Train with {row.name}{rate}; it is best {at_best(row)}."
     if row.repeats < FEWEST_PAIRS:
         more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
         return f"{words} {more}"

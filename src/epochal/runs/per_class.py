@@ -1,6 +1,6 @@
 """Figures per class, and the most confused classes.
 
-All follow from the confusion counts of the repeats, so any saved run has them. Ints are of samples: weights
+All follow from the confusion counts of the repeats, so any saved run has them. Counts are of samples: weights
 of samples and classes shape the training and the loss, not these figures.
 """
 
@@ -82,7 +82,7 @@ def decisions(probabilities: Floats, threshold: float | None = None) -> Ints:
 
 
 def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Ints:
-    """Ints (true, predicted) of class ids.
+    """Counts (true, predicted) of class ids.
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -93,7 +93,7 @@ def confusion(true: NDArray[Any], predicted: NDArray[Any], classes: int) -> Ints
 
 
 def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Ints:
-    """Ints (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
+    """Counts (labels, 2, 2) of true and predicted (n, labels) absence and presence of each label.
 
     scikit-learn's `multilabel_confusion_matrix`.
 

@@ -18,14 +18,15 @@ from epochal.common.option_text import render_message
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import SampleEncoder, Task
 from epochal.errors import Refusal
-from epochal.models import METRICS, Model
+from epochal.models import Model
 from epochal.plan import Plan
 from epochal.runs.evaluation import Evaluation
 from epochal.runs.forecast import ForecastScores, Observed
-from epochal.runs.metrics import NO_LOSS, few_samples
+from epochal.runs.metrics import few_samples
 from epochal.runs.outcome import Fitted, Outcome, Scores
 from epochal.runs.per_class import ClassMetrics, Confused, decided, most_confused, per_class
 from epochal.runs.prediction import Prediction, Ranking
+from epochal.runs.run_warnings import notes_on_metrics
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -276,22 +277,8 @@ class Run:
     @property
     def metric_notes(self) -> list[str]:
         """Notes needed to read the metrics, one sentence each."""
-        sentences = []
-        if self.settings.get("target_standardized"):
-            shown = next(iter(self.metrics.values()), {})
-            own = [label_of(name) for name in shown if name in METRICS and METRICS[name].in_target_units]
-            units = f"; {' and '.join(own)} {'is' if len(own) == 1 else 'are'} in the target's units"
-            sentences.append(f"The loss is of standardized targets (mean 0, sd 1){units if own else ''}.")
-        if self.task.kind == "binary":
-            sentences.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
-        if self.task.kind == "multiclass":
-            sentences.append(
-                "F1, average precision, precision, recall and ROC AUC are means over the classes."
-            )
-        if self.ensemble:
-            mean = f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get"
-            sentences.append(f"{mean}{f'; {NO_LOSS}' if self.task.is_regression else '.'}")
-        return sentences
+        shown, scaled = next(iter(self.metrics.values()), {}), bool(self.settings.get("target_standardized"))
+        return notes_on_metrics(self.task, shown, self.repeats, scaled=scaled, ensemble=bool(self.ensemble))
 
     @property
     def best_epoch(self) -> Summary:

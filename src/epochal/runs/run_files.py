@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from epochal.common.option_text import call
+from epochal.common.option_text import call, option
 from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models.initial import Initial
@@ -71,8 +71,9 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Digest]:
         return {name: built(Digest, value) for name, value in files.items()}
 
 
-def check_initial(initial: Any) -> None:
-    """Refuse initial parameters from a run folder that were changed since."""
+def check_initial(initial: Any, classes: Sequence[str]) -> None:
+    """Refuse initial parameters of a run that were changed since, or have its classes in another order."""
+    whole = not (isinstance(initial, Initial) and initial.reinitialize)
     initial = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(initial, str | Path):
         return
@@ -81,11 +82,18 @@ def check_initial(initial: Any) -> None:
     if not file.is_file() or not (file.parent / RUN).is_file():
         return
     try:
-        files = listed(file.parent, read_run(file.parent))
+        run = read_run(file.parent)
+        files = listed(file.parent, run)
     except Refusal:
         if path.is_dir():
             raise
         return  # a file beside an unrelated run.json
+    known = run.get("task", {}).get("classes", ())
+    if whole and set(known) == set(classes) and list(known) != list(classes):
+        raise Refusal(
+            f'`initial` has the classes in another order: of "{known[1]}", and here of "{classes[1]}"; give '
+            f"{option('positive', known[1])}."
+        )
     if file.name in files:
         disk.check(file, files[file.name])
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
-from epochal.curves import Summary
+from epochal.common.option_text import option
 from epochal.curves.statistics import three_digits
+from epochal.data import Task
 from epochal.data.grouping import GROUP_LEAK_NOTE_MARKER
 from epochal.data.tables.association import LEAK_NOTE_MARKER
+from epochal.models import METRICS
 from epochal.runs.forecast import ForecastScores
+from epochal.runs.metrics import NO_LOSS
+from epochal.runs.outcome import Scores
 
 _MOST_NAMED = 5
 
@@ -44,31 +47,36 @@ def warnings_of(
     return tuple(filter(None, found))
 
 
-def not_beaten(
-    metrics: Mapping[str, Summary],
-    ensemble: Mapping[str, float],
-    baseline: Mapping[str, Sequence[float]],
-    metric: str,
-) -> str:
-    """That the mean of the repeats is no better on the test samples than the baseline; empty if it is.
+_FEWEST_TESTED = 20
+"""Fewest test samples of which it is said that no baseline is beaten. (Arbitrary.)"""
 
-    >>> from epochal.curves import summarize
-    >>> not_beaten({"rmse": summarize([2.5, 3.5])}, {}, {"test.rmse": [2.0, 2.0]}, "rmse")
-    'No better than the baseline on the test samples: RMSE 3; always predicting the same gives 2.'
+
+def not_beaten(scores: Scores, baseline: Mapping[str, Sequence[float]], samples: int) -> str:
+    """That on the test samples the mean of the repeats beats no baseline in any metric; empty if it does.
+
+    Nothing is said of few samples, or of those of one class, on which nothing can be shown.
     """
-    summary, level = metrics.get(metric), baseline.get(f"test.{metric}")
-    if summary is None or level is None or not math.isfinite(summary.mean):
+    known = [name for name in scores.metrics if f"test.{name}" in baseline]
+    classes = (
+        None if scores.confusion is None or scores.confusion.ndim > 3 else scores.confusion.sum(axis=(0, 2))
+    )
+    if not known or samples < _FEWEST_TESTED or (classes is not None and (classes > 0).sum() < 2):
         return ""
-    base, sign = float(np.mean(level)), 1.0 if higher_is_better(metric) else -1.0
-    if sign * summary.mean > sign * base:
+    levels = {name: float(np.mean(baseline[f"test.{name}"])) for name in known}
+
+    def beats(name: str, value: float | None) -> bool:
+        sign = 1.0 if higher_is_better(name) else -1.0
+        return value is not None and sign * value > sign * levels[name]
+
+    if any(beats(name, scores.metrics[name].mean) for name in known):
         return ""
-    reached, together = three_digits(summary.mean), ensemble.get(metric)
-    several = "" if together is None else (
-        f" is the mean of the repeats, {three_digits(together)} that of their mean prediction (ensemble)"
-    )  # fmt: skip
+    name = "rmse" if "rmse" in known else known[0]
+    reached, together = scores.metrics[name].mean, scores.ensemble.get(name)
+    ensemble = f"; their mean prediction does: {three_digits(together)}" if beats(name, together) else ""
     return (
-        f"No better than the baseline on the test samples: {label_of(metric)} {reached}{several}; "
-        f"{constant_of(metric)} gives {three_digits(base)}."
+        "On the test samples no baseline is beaten by the repeats: "
+        f"{label_of(name)} {three_digits(reached)}, and {constant_of(name)} gives "
+        f"{three_digits(levels[name])}{ensemble}."
     )
 
 
@@ -94,3 +102,32 @@ def _never_predicted(part: str, counts: NDArray[np.int64], classes: Sequence[str
         f"{names}{more} {verb} never predicted{where}, though {some:,} of {all_:,} {part} samples {are} of "
         f"{it}.{remedy}"
     )
+
+
+def notes_on_metrics(
+    task: Task, metrics: Iterable[str], repeats: int, *, scaled: bool, ensemble: bool
+) -> list[str]:
+    """Notes needed to read metrics, one sentence each.
+
+    `scaled` is whether targets are standardized, `ensemble` whether the mean prediction is scored, too.
+
+    >>> notes_on_metrics(Task("binary", ("no", "yes")), ["f1"], 1, scaled=False, ensemble=False)
+    ['F1, average precision, precision and recall are of "yes"; `positive="no"` takes the other class.']
+    """
+    sentences = []
+    if scaled:
+        own = [label_of(name) for name in metrics if name in METRICS and METRICS[name].in_target_units]
+        units = f"; {' and '.join(own)} {'is' if len(own) == 1 else 'are'} in the target's units"
+        sentences.append(f"The loss is of standardized targets (mean 0, sd 1){units if own else ''}.")
+    if task.kind == "binary":
+        other, positive = task.classes
+        sentences.append(
+            f'F1, average precision, precision and recall are of "{positive}"; '
+            f"{option('positive', other)} takes the other class."
+        )
+    if task.kind == "multiclass":
+        sentences.append("F1, average precision, precision, recall and ROC AUC are means over the classes.")
+    if ensemble:
+        mean = f"Ensemble: the mean prediction of the {repeats} repeats, which new rows get"
+        sentences.append(f"{mean}{f'; {NO_LOSS}' if task.is_regression else '.'}")
+    return sentences

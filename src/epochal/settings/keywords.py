@@ -39,6 +39,7 @@ class Options(TypedDict, total=False):
     vary: tuple[str, ...]
     stop: Any
     task: str | None
+    positive: Any
     validation: Any
     test: Any
     stream: bool | None

@@ -136,9 +136,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
     forecasts, worse = forecasts_of(prepared, repeats, scores, optimism), ""
     if "test" in scores:
         baseline |= _baselines(prepared, repeats, "test")
-        metric = prepared.spec.monitor.partition(".")[2]
-        of = "rmse" if metric == "loss" and "rmse" in scores["test"].metrics else metric
-        worse = not_beaten(scores["test"].metrics, scores["test"].ensemble, baseline, of)
+        worse = not_beaten(scores["test"], baseline, prepared.part_size("test"))
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()

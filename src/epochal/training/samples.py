@@ -16,6 +16,7 @@ from epochal.data import (
     Timeline,
     Vocabulary,
     chronological,
+    class_words,
     fit_scaling,
     fit_target_scaling,
     fit_vocabulary,
@@ -34,7 +35,7 @@ from epochal.data.registry import read, recognized
 from epochal.data.source import TrainingContext
 from epochal.data.standardize import fit_levels
 from epochal.engine.memory import device_memory
-from epochal.errors import MissingExtra, Refusal
+from epochal.errors import MissingExtra, Refusal, did_you_mean
 from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.settings import Settings
@@ -56,6 +57,24 @@ def as_dataset(
             f'`task` must be that of the Dataset, {kind}; got "{task}": load it with `task="{task}"`.'
         )
     return data
+
+
+def with_positive(dataset: Dataset, positive: Any) -> Dataset:
+    """The data set with that one of its two classes last, so that metrics and thresholds are of it."""
+    task = dataset.task
+    if positive is None:
+        return dataset
+    if task is None or dataset.targets is None or task.kind != "binary":
+        what = "targets that are not known before" if task is None or dataset.targets is None else task.kind
+        raise Refusal(f"`positive` is for two classes; got {what}. Leave it out.")
+    known = [word for word in class_words(positive) if word in task.classes]
+    if not known:
+        raise Refusal(did_you_mean("class in `positive`", class_words(positive)[0], task.classes))
+    if known[0] == task.classes[1]:
+        return dataset
+    task = replace(task, classes=task.classes[::-1])
+    encoder = None if dataset.encoder is None else dataset.encoder.with_task(task)
+    return replace(dataset, task=task, targets=1 - dataset.targets, encoder=encoder)
 
 
 def in_memory_or_streamed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int]) -> Dataset:
@@ -169,6 +188,7 @@ def prepare_samples(
         dataset = read("load_data", data, {"task": settings.task, "validation": settings.validation})
     else:
         dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+    dataset = with_positive(dataset, settings.positive)
     dataset = in_memory_or_streamed(dataset, settings.stream, state)
     dataset = _with_groups_of(settings, dataset)
     settings = settled_split(settings, dataset)

@@ -283,6 +283,11 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
                 "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
                 f"one of {seeds}."
             )
+        if final.criteria.one_class:
+            return (
+                "No recommendation: in half of the repeats or more all validation samples are of one class, "
+                "and always predicting that class is perfect there. Hold out more samples (`validation`)."
+            )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
             f"nearest of those that were searched has {label_of(column)} {_quality_text(quality)} on "

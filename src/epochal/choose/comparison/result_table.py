@@ -92,8 +92,9 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     if any(math.isfinite(row.quality.mean) for row in rows):
         perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
-        ends = perfect, float(np.mean(list(constant.values())))
-        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, ends)
+        level = float(np.mean(list(constant.values())))
+        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, (perfect, level))
+        found.notes += _worse_than_baseline(rows, outcome.tied, level, higher)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -234,6 +235,19 @@ def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) 
     if criteria.one_class:
         return level
     return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
+
+
+def _worse_than_baseline(rows: Sequence[Row], tied: Sequence[str], level: float, higher: bool) -> list[str]:
+    """Settings that are not shown to be worse than the best one, though they do worse than the baseline."""
+    sign = -1.0 if higher else 1.0
+    worse = [row.name for row in rows if row.name in tied and sign * row.quality.mean > sign * level]
+    if not worse or len(worse) == len(rows):
+        return []
+    differ = "differs" if len(worse) == 1 else "differ"
+    return [
+        f"{join_names(worse)} did worse than the baseline on average, and {differ} too much from repeat to "
+        "repeat for a test to tell."
+    ]
 
 
 def _likely(found: ComparisonState, repeats: Sequence[int], level: float, reached: float) -> bool:

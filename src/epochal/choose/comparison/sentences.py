@@ -58,7 +58,7 @@ def use(found: Comparison) -> str:
 
 def at_best(row: Row) -> str:
     """When a setting was at its best, such as "around epoch 3 of 40"."""
-    epoch, last = row.best_epoch.mean, f"{row.epochs:,.0f}" if row.epochs >= 10 else f"{row.epochs:.4g}"
+    epoch, last = row.best_epoch.mean, f"{row.epochs:,.0f}" if row.epochs >= 10 else f"{row.epochs:.3g}"
     whole = epoch >= 10 or all(one.is_integer() for one in row.best_epoch.per_repeat if math.isfinite(one))
     return f"around epoch {f'{epoch:.0f}' if whole else f'{epoch:.2g}'} of {last}"
 
@@ -149,8 +149,8 @@ def _quality(found: Comparison, row: Row) -> str:
     rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
     units = "" if rmse is None else f" (RMSE {rmse.format_value(rmse.mean)})"
     return (
-        f"{label_of(found.column)} {quality.format_value(quality.mean)}{units} at its best "
-        f"({spread}{counted(quality.repeats, 'repeat')}), {at_best(row)}"
+        f"{label_of(found.column)} {quality.format_value(quality.mean)}{units} "
+        f"({spread}{counted(quality.repeats, 'repeat')}), best {at_best(row)}"
     )
 
 

@@ -38,7 +38,7 @@ class Criteria:
     baseline_influences: Floats | None = None  # what each block of these adds to the baseline
     # how many of these have each class, twice: the second are those predicted as it, taken to be as many
     counts: tuple[Ints, ...] = ()
-    one_class: bool = False  # whether the validation samples of a repeat are all of one class: then nothing
+    one_class: bool = False  # whether half of the repeats or more validate on one class alone: then nothing
     # that is measured on them shows that anything was learned
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 from epochal.common.option_text import option
 from epochal.common.text import counted, natural, shortlist
 from epochal.data.images.pixels import SUFFIXES
+from epochal.data.task import class_order
 from epochal.errors import Refusal
 
 _TRAINING = ("train", "training")
@@ -53,7 +54,7 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
             f'all images of "{folder}" must lie in a sub-folder, which is their class; got {len(loose):,} '
             f'beside them, "{file_label(loose[0].name)}" first. Move or remove them.'
         )
-    names = sorted((one.name for one in folders), key=natural)
+    names = class_order(one.name for one in folders)
     _refuse_repeated(folder, names)
     listing = _listing(folder, [], folders, others)
     found = set(listing.labels or ())

@@ -38,7 +38,7 @@ from epochal.data.tables.target import plain_target, read_target, targets_of, we
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import DataFailed, Refusal, first_line
 
-_FORMAT = 2
+_FORMAT = 3
 _BLOCK_ROWS = 1 << 15
 _SEEN_ROWS = 100_000
 """Rows, from all files, by which the columns are recognized."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.option_text import option
-from epochal.common.text import counted, natural, shortlist
+from epochal.common.text import counted, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, stray_words
-from epochal.data.task import Task, label_type_of
+from epochal.data.task import Task, class_order, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
 from epochal.data.values.number_forms import decimal_of_columns, say, written_numbers
@@ -32,23 +32,6 @@ _MISSING_SHARE = 0.05
 """Up to this share, missing targets are left out with a note; more are refused."""
 UNKNOWN = -1
 """The class id of a label unseen in training."""
-_AFFIRMATIVE = (
-    "1",
-    "true",
-    "yes",
-    "ja",
-    "oui",
-    "si",
-    "sí",
-    "sì",
-    "sim",
-    "da",
-    "да",
-    "tak",
-    "evet",
-    "positive",
-    "pos",
-)
 _NO, _YES = ("0", "false", "no", "f", "n"), ("true", "yes", "t", "y")
 
 
@@ -185,7 +168,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         )
     texts = as_text(column)
     counts = most_common(texts)
-    classes = classes_in_order(counts, named=text)
+    classes = class_order(counts)
     if not _few_enough(len(classes), rows):
         raise Refusal(
             f"{what} must have at most {min(MOST_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
@@ -201,24 +184,6 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
     found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     kinds = "binary" if binary else "multi-class"
     return found, f"target {name}: {len(classes)} classes ({shown}), {kinds} classification{remedy}"
-
-
-def classes_in_order(counts: Mapping[str, int], *, named: bool) -> tuple[str, ...]:
-    """The classes in natural order; of two words, the positive one last: "yes", or else the rarer one.
-
-    Metrics and thresholds are of the last of two classes. Names with digits have an order of their own.
-
-    >>> classes_in_order({"ja": 70, "nein": 30}, named=True)
-    ('nein', 'ja')
-    >>> classes_in_order({"fraud": 3, "legit": 97}, named=True)
-    ('legit', 'fraud')
-    """
-    classes = tuple(sorted(counts, key=natural))
-    if not named or len(classes) != 2 or any(map(str.isdigit, "".join(classes))):
-        return classes
-    affirmed = [name for name in classes if name.strip().lower() in _AFFIRMATIVE]
-    positive = affirmed[0] if len(affirmed) == 1 else min(reversed(classes), key=lambda name: counts[name])
-    return next(name for name in classes if name != positive), positive
 
 
 def _few_enough(classes: int, rows: int) -> bool:

@@ -72,6 +72,8 @@ def plot(
     if x not in AXES:
         raise Refusal(did_you_mean("x-axis", x, AXES))
     panels = _panels(curves, names)
+    if monitor not in curves.columns and monitor != "validation.loss":
+        raise Refusal(did_you_mean("curve", monitor, curves.columns))
     if ax is None:
         heights = [3.0] + [1.7] * (len(panels) - 1)
         figure = parts.new_figure(look, 8.6, sum(heights) + 1.2, hspace=0.06)
