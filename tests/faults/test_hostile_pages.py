@@ -98,7 +98,7 @@ def hostile_run(task, scores, repeats, **more):
         plan=Plan(40, 10, 6),
         task=task,
         model=None,
-        settings={"model": {"kind": HOSTILE}, HOSTILE: {HOSTILE: 1}},
+        settings={"model": {"kind": HOSTILE}, "monitor": "validation.loss", HOSTILE: {HOSTILE: 1}},
         curves=happened,
         outcomes=outcomes,
         fitted=(),

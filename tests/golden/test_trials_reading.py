@@ -278,7 +278,7 @@ def test_marks_of_missing_values_are_said_and_values_are_kept(tmp_path):
     answers = "".join(f"{i % 7}.5,{('NA', 'yes', 'no')[i % 3]}\n" for i in range(60))
     assert read("a,y\n" + answers, missing=[""]).task.classes == ("NA", "no", "yes")
     signs = "".join(f"{i % 7}.5,{'+-'[i % 2]}\n" for i in range(60))
-    assert read("a,y\n" + signs).task.classes == ("+", "-")
+    assert read("a,y\n" + signs).task.classes == ("-", "+")
 
 
 def test_new_files_know_the_marks_and_levels_of_training(tmp_path):
