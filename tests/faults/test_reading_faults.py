@@ -1,0 +1,62 @@
+"""Fault: what stands below, beside or within the cells of a table is no sample, and none refuses it."""
+
+import pyarrow as pa
+import pytest
+
+import epochal as ep
+from epochal.data import load
+from workbooks import workbook
+
+TOTAL = "Total;;7499;60049.5"
+
+
+def rows(count):
+    return [f"A{i:05d};{'NSW'[i % 3]};{i % 9 + 1};{i % 9 * 3.5 + i % 3}" for i in range(count)]
+
+
+def written(path, lines, encoding="utf-8", end="\n"):
+    path.write_bytes((end.join(["order;region;quantity;price", *lines]) + end).encode(encoding))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run():
+    data = ep.load_data(pa.table({"region": ["N", "S", "W"] * 20, "quantity": range(60), "price": range(60)}))
+    return ep.fit(ep.MLP(4), data, epochs=1, repeats=1)
+
+
+@pytest.mark.parametrize("count", [2, 3, 997, 998, 999, 1000, 2500, 30_000])
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-16", "\r\n"), ("cp1252", "\r")])
+def test_a_total_at_the_end_is_left_out_of_a_file_of_any_length(count, encoding, end, tmp_path):
+    found = load(written(tmp_path / "t.csv", [*rows(count), TOTAL], encoding, end))
+    assert found.samples == count
+    assert any('("Total, 7499, 60049.5") left out' in note for note in found.raw_notes)
+
+
+@pytest.mark.parametrize("count", [40, 1500])
+def test_several_totals_and_a_source_are_left_out(count, tmp_path):
+    more = ["Mittelwert;;5;14", "Summe;;200;560", "", "Source: the shop"]
+    assert load(written(tmp_path / "t.csv", [*rows(count), *more])).samples == count
+
+
+@pytest.mark.parametrize("last", [["Total;N;1;2.5"] * 3, ["A00000;N;1;2.5"], ["Total;N;1;2.5", "B;S;2;3.5"]])
+def test_a_row_like_others_is_no_total(last, tmp_path):
+    lines = [*rows(1200), *last, *last]
+    assert load(written(tmp_path / "t.csv", lines)).samples == len(lines)
+
+
+def test_the_total_of_a_sheet_and_of_new_rows_is_left_out(run, tmp_path):
+    pytest.importorskip("python_calamine")
+    header, total = ["order", "region", "quantity", "price"], ["Total", None, 7499, 60049.5]
+    cells = [[f"A{i:05d}", "NSW"[i % 3], i % 9 + 1, i % 9 * 3.5] for i in range(1500)]
+    workbook(tmp_path / "t.xlsx", Orders=[header, *cells, total])
+    assert load(tmp_path / "t.xlsx").samples == 1500
+    for count in (2, 1540):
+        assert len(run.predict(written(tmp_path / "new.csv", [*rows(count), "Summe;;9;9"]))) == count
+
+
+def test_the_total_of_a_single_row_is_told_by_its_numbers(run, tmp_path):
+    """One that repeats the row's is left out; another may be a row."""
+    single = "A00000;N;3;12.5"
+    assert len(run.predict(written(tmp_path / "new.csv", [single, "Total;;3;12.5"]))) == 1
+    assert len(run.predict(written(tmp_path / "new.csv", [single, "Total;;4;12.5"]))) == 2
