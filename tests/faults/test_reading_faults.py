@@ -1,6 +1,10 @@
 """Fault: what stands below, beside or within the cells of a table is no sample, and none refuses it."""
 
+import json
+
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
@@ -60,3 +64,71 @@ def test_the_total_of_a_single_row_is_told_by_its_numbers(run, tmp_path):
     single = "A00000;N;3;12.5"
     assert len(run.predict(written(tmp_path / "new.csv", [single, "Total;;3;12.5"]))) == 1
     assert len(run.predict(written(tmp_path / "new.csv", [single, "Total;;4;12.5"]))) == 2
+
+
+METER = [
+    {
+        "time": f"2026-01-{1 + i // 24:02d}T{i % 24:02d}:00:00Z",
+        "filter": {"age": i, "ok": True},
+        "people": i % 5,
+        "energy": i % 5 * 1.5 + i % 24 / 10,
+    }
+    for i in range(120)
+]
+
+
+def meter(path, rows):
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_run_reads_its_own_file_with_a_nested_column_again(suffix, stream, tmp_path):
+    """Also a nested column that is only in the new file."""
+    path = meter(tmp_path / f"t{suffix}", METER)
+    if stream and suffix == ".jsonl":
+        pytest.skip("only Parquet files are converted to a stream")
+    data = ep.load_data(path, drop=["filter"], stream=stream)
+    assert data.features[-1] == "people"
+    run = ep.fit(ep.MLP(4), data, epochs=1, repeats=1)
+    expected = run.predict(path).values
+    assert run.evaluate(path).metrics
+    more = meter(tmp_path / f"new{suffix}", [row | {"tags": [1, 2]} for row in METER])
+    np.testing.assert_array_equal(run.predict(more).values, expected)
+    beside = run.predict(more, with_inputs=True).to_arrow()
+    assert json.loads(beside["filter"][3].as_py()) == METER[3]["filter"]
+    assert beside["tags"][3].as_py() == "[1, 2]"
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("kind", ["windows", "texts", "rankings"])
+def test_every_reader_leaves_out_a_nested_column(suffix, kind, tmp_path):
+    rows = [row | {"text": f"a word{row['people']} b", "race": i // 6} for i, row in enumerate(METER)]
+    path = meter(tmp_path / f"t{suffix}", rows)
+    if kind == "windows":
+        data = ep.load_windows(path, lags=6, drop=["filter", "text"], target="energy")
+    elif kind == "texts":
+        data = ep.load_texts(path, text="text", target="people")
+    else:
+        data = ep.load_rank_pairs(path, by="race", target="energy", drop=["filter", "text", "time"])
+    for source in (path, pa.Table.from_pylist(rows)):
+        again = ep.data.transform(data.encoder, source)
+        np.testing.assert_array_equal(again.inputs, data.inputs)
+
+
+@pytest.mark.parametrize(
+    "form", ["{}T{}:00:00Z", "{}T{}:00:00+01:00", "{} {}:00:00", "{}", "{}T{}:00:00.250Z"]
+)
+def test_cells_of_json_lines_stand_beside_predictions_as_written(form, tmp_path):
+    times = [form.format(f"2026-01-{1 + i // 24:02d}", f"{i % 24:02d}") for i in range(120)]
+    rows = [row | {"time": time} for row, time in zip(METER, times, strict=True)]
+    path = meter(tmp_path / "t.jsonl", rows)
+    data = ep.load_data(path, drop=["filter"])
+    run = ep.fit(ep.MLP(4), data, epochs=1, repeats=1)
+    assert "time weekday" in data.features
+    for options in ({"id": ["time"]}, {"with_inputs": True}):
+        assert run.predict(path, **options).to_arrow()["time"].to_pylist() == times
