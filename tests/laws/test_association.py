@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data.tables.association import LEAK_NOTE_MARKER, target_values
+from epochal.data.tables.association import LEAK_NOTE_MARKER, alike_within, target_values
 
 
 def churned(share, rows=800, seed=3):
@@ -65,3 +65,71 @@ def test_no_column_with_random_gaps_is_named():
             cells = np.where(random.random(rows) < filled, random.normal(size=rows), np.nan)
             named += bool(found.determined_by(pa.chunked_array([pa.array(cells, from_pandas=True)])))
     assert named == 0, "of 7,500 columns"
+
+
+def visits(name, people, each, alike=0.76, seed=0, number=False):
+    """A table of so many visits of each person, whose class is the person's in 88 of 100."""
+    random = np.random.default_rng(seed)
+    rows = people * each
+    who = np.repeat(np.arange(people), each)
+    ill = np.where(random.random(rows) < alike, (random.random(people) < 0.5)[who], random.random(rows) < 0.5)
+    names = who if number else [f"P{one:04d}" for one in who]
+    return pa.table({name: names, "pulse": random.normal(size=rows), "ill": np.where(ill, "yes", "no")})
+
+
+def repeated(table, groups=None, **options):
+    run = ep.fit(ep.MLP(4), ep.load_data(table, groups=groups), epochs=1, repeats=1, **options)
+    return [note for note in run.notes if "values of several rows each" in note]
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "each", "number"),
+    [
+        *[("patient", 100, 8, False), ("who", 100, 8, False), ("who", 600, 2, False)],
+        *[("patient", 20, 20, False), ("subject_id", 60, 5, True), ("Customer", 15, 10, True)],
+    ],
+)
+def test_rows_of_the_same_person_are_named_where_they_are_split_at_random(name, people, each, number):
+    table = visits(name, people, each, number=number)
+    (note,) = repeated(table)
+    assert f"{people:,} values" in note and f'groups="{name}"' in note
+    assert not repeated(table, split="chronological")
+    assert not repeated(table, groups=name)
+    assert not repeated(table, validation=0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        visits("patient", 100, 8, alike=0),
+        visits("city", 20, 40),
+        visits("patient", 5, 40),
+        visits("age", 60, 8, number=True),
+        visits("who", 700, 1),
+    ],
+    ids=["chance", "few levels", "few patients", "numbers", "a row each"],
+)
+def test_ordinary_columns_are_no_repeated_rows(table):
+    assert not repeated(table)
+
+
+def test_codes_some_of_which_are_frequent_are_no_repeated_rows():
+    random = np.random.default_rng(0)
+    code = np.minimum(random.zipf(1.5, 900), 200)
+    table = pa.table({"code": [f"c{one}" for one in code], "x": random.normal(size=900), "ill": code % 2})
+    assert not repeated(table)
+
+
+def test_random_levels_are_hardly_ever_alike():
+    random, found = np.random.default_rng(0), 0
+    for trial in range(1000):
+        rows = (100, 400, 2000)[trial % 3]
+        levels = np.unique(
+            random.choice((10, 55, rows // 8, rows // 3)[trial % 4], rows), return_inverse=True
+        )[1]
+        classes = (0, 2, 5)[trial % 5 % 3]
+        target = random.lognormal(size=rows)
+        if classes:
+            target = np.where(random.random(rows) < 0.1, 0, random.integers(1, classes, rows))
+        found += alike_within(levels, target, classes)
+    assert found <= 1, "of 1,000: 3.3 standard deviations are passed once in 2,000"

@@ -21,6 +21,7 @@ _ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
 _SURE = 3.3
 """Standard deviations from chance at which a column is associated with the target."""
 _ROWS_PER_LEVEL = 5
+_ALIKE, _FEWEST_OTHERS = 0.1, 30
 _NEARLY = 0.98
 _CHANCE = 1e-6
 """The probability below which it is no chance that the rows with, or without, a value are of one class."""
@@ -181,6 +182,35 @@ class TargetValues:
         if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
             return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
         return ""
+
+
+def alike_within(codes: NDArray[np.int64], targets: NDArray[Any], classes: int) -> bool:
+    """Whether the target is much more alike within the levels of a column, numbered from 0, than by chance.
+
+    So it is if the levels explain more of its variance (of ranks, or of the indicators of the classes) than
+    chance does by 3.3 standard deviations, and at least a tenth of it beyond what as many levels explain by
+    chance (the adjusted R²; an arbitrary share). Of the classes but the most frequent one there must be 30
+    rows: of fewer the deviations are not normal.
+
+    >>> levels, random = np.arange(400) % 100, np.random.default_rng(0)
+    >>> alike_within(levels, levels % 2, 2), alike_within(levels, random.integers(0, 2, 400), 2)
+    (True, False)
+    """
+    n, sizes = len(codes), np.bincount(codes)
+    if classes:
+        counts = np.unique(codes * classes + targets, return_counts=True)
+        within = float((counts[1] ** 2 / sizes[counts[0] // classes]).sum())
+        overall, total = float((np.bincount(targets) ** 2).sum()) / n, float(n)
+    else:
+        ranks = _ranks(targets)
+        within = float((np.bincount(codes, ranks) ** 2 / np.maximum(sizes, 1)).sum())
+        overall, total = float(ranks.sum()) ** 2 / n, float(ranks @ ranks)
+    rare = classes and n - np.bincount(targets).max() < _FEWEST_OTHERS
+    if rare or not 2 <= len(sizes) < n or total - overall <= 1e-9 * total:
+        return False
+    share = (within - overall) / (total - overall)
+    adjusted = 1 - (1 - share) * (n - 1) / (n - len(sizes))
+    return adjusted > _ALIKE and _deviations(share * (n - 1), len(sizes) - 1) > _SURE
 
 
 def target_values(targets: NDArray[Any], classes: int, columns: int = 1) -> TargetValues:
