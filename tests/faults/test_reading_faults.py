@@ -9,6 +9,7 @@ import pytest
 
 import epochal as ep
 from epochal.data import load
+from epochal.errors import Refusal
 from workbooks import workbook
 
 TOTAL = "Total;;7499;60049.5"
@@ -132,3 +133,45 @@ def test_cells_of_json_lines_stand_beside_predictions_as_written(form, tmp_path)
     assert "time weekday" in data.features
     for options in ({"id": ["time"]}, {"with_inputs": True}):
         assert run.predict(path, **options).to_arrow()["time"].to_pylist() == times
+
+
+TABLE = [["a", "b", "y"], *[[float(i % 7), i * 0.5, ("no", "yes")[i % 2]] for i in range(30)]]
+COVER = [["Exported from a system"], ["by me"]]
+
+
+def test_the_only_sheet_that_holds_a_table_is_read(tmp_path):
+    pytest.importorskip("python_calamine")
+    workbook(tmp_path / "t.xlsx", Cover=COVER, More=[["see there"]], Data=[["Visits", None, None], *TABLE])
+    data = load(tmp_path / "t.xlsx")
+    assert data.samples == 30
+    assert any('"Data" is read' in one and "the only one that holds a table" in one for one in data.raw_notes)
+    run = ep.fit(ep.MLP(4), data, epochs=1, repeats=1)
+    assert len(run.predict(tmp_path / "t.xlsx")) == 30
+
+
+def test_of_several_tables_and_of_none_the_first_sheet_is_read(tmp_path):
+    pytest.importorskip("python_calamine")
+    workbook(tmp_path / "two.xlsx", Cover=COVER, Data=TABLE, Old=TABLE)
+    with pytest.raises(Refusal, match='The sheet "Cover" is read, of 3'):
+        load(tmp_path / "two.xlsx")
+    workbook(tmp_path / "none.xlsx", Cover=COVER, More=COVER)
+    with pytest.raises(Refusal, match='The sheet "Cover" is read, of 2'):
+        load(tmp_path / "none.xlsx")
+    workbook(tmp_path / "first.xlsx", Data=TABLE, More=COVER, Old=TABLE)
+    assert load(tmp_path / "first.xlsx").samples == 30
+    workbook(tmp_path / "series.xlsx", Data=[["load"], *[[i * 0.5] for i in range(30)]], Table=TABLE)
+    assert ep.load_windows(tmp_path / "series.xlsx", lags=3).samples == 27
+
+
+@pytest.mark.parametrize("titles", [[], ["Export;;;"], ["Export of the shop;;;", "2026-11-03;;;", ";;;"]])
+def test_new_rows_below_titles_are_counted(run, titles, tmp_path):
+    """A header without rows has none, and one with a row has one."""
+    path, header = tmp_path / "new.csv", "order;region;quantity;price"
+    path.write_text("\n".join([*titles, header]) + "\n")
+    for options in ({}, {"id": ["order"]}):
+        with pytest.raises(Refusal, match=r"^new\.csv .* got 0"):
+            run.predict(path, **options)
+    with pytest.raises(Refusal, match=r"^new\.csv .* got 0"):
+        run.evaluate(path)
+    path.write_text("\n".join([*titles, header, *rows(1)]) + "\n")
+    assert len(run.predict(path)) == 1

@@ -333,10 +333,10 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     assert ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
     workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
     cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
-    for read in (load, lambda path: ep.load_windows(path, lags=2)):
+    for read in (load, lambda path, sheet: ep.load_windows(path, lags=2, sheet=sheet)):
         for book in ("b.xlsx", "d.xlsx"):
             with pytest.raises(Refusal) as refused:
-                read(tmp_path / book)
+                read(tmp_path / book, sheet=1)
             assert cover in str(refused.value)
     with pytest.raises(
         Refusal, match=r'input columns.* The sheet "data" is read, of 2 \("notes", "data"\)\.$'

@@ -22,6 +22,7 @@ from epochal.data.columns import called, has_header, plain_name, reference, reso
 from epochal.data.dataset import Dataset
 from epochal.data.files.column_types import Selection, table_of_array
 from epochal.data.files.file_format import unpack
+from epochal.data.files.header import rows_of
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Content, Reading, naming_sheet
@@ -37,6 +38,8 @@ from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
+_LAST_LINES = 20
+"""Lines at the end of a file among which its last row is."""
 Encoded = Callable[[pa.Table, TableEncoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
@@ -157,6 +160,13 @@ def _read_file(
         dialect = sniff(content, reading)
         known = {plain_name(column.name) for column in encoder.columns}
         named = dialect.header and known & set(map(plain_name, dialect.names))
+        if encoder.header and not named:
+            lines = scan_text(content, reading.encoding).tail
+            last = [row.cells for row in rows_of(lines[-_LAST_LINES:], dialect.delimiter)][-1:]
+            if last and known <= set(map(plain_name, last[0])):
+                raise Refusal(
+                    f"{content.name} must have at least 1 row to predict; got 0: its last line is the header."
+                )
         if encoder.header and reading.header is None and not named:
             first = sniff(content, replace(reading, header=True))
             header = bool(known & set(map(plain_name, first.names)))
