@@ -30,6 +30,7 @@ from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
 from epochal.data.source import TrainingContext
 from epochal.errors import MissingExtra, Refusal
+from workbooks import workbook
 
 TRIALS = Path(__file__).parents[1] / "trials"
 RANDOM = np.random.RandomState(0)
@@ -305,45 +306,6 @@ def test_all_ragged_lines_are_told_at_once(tmp_path):
 
 # Workbooks ------------------------------------------------------------------------------------------------
 
-_BOOK = """<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
- xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>{}</sheets></workbook>"""
-_RELATIONS = """<?xml version="1.0"?><Relationships
- xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>"""
-_TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
-
-
-def workbook(path, **sheets):
-    """A minimal .xlsx file of sheets that are lists of rows."""
-
-    def cell(value):
-        if isinstance(value, str):
-            return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
-        return "<c/>" if value is None else f"<c><v>{value}</v></c>"
-
-    names = list(sheets)
-    with zipfile.ZipFile(path, "w") as book:
-        book.writestr(
-            "_rels/.rels",
-            _RELATIONS.format(
-                f'<Relationship Id="r" Type="{_TYPE}officeDocument" Target="xl/workbook.xml"/>'
-            ),
-        )
-        listed = (f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(names, 1))
-        book.writestr("xl/workbook.xml", _BOOK.format("".join(listed)))
-        targets = (
-            f'<Relationship Id="r{i}" Type="{_TYPE}worksheet" Target="worksheets/sheet{i}.xml"/>'
-            for i in range(1, len(names) + 1)
-        )
-        book.writestr("xl/_rels/workbook.xml.rels", _RELATIONS.format("".join(targets)))
-        for i, name in enumerate(names, 1):
-            rows = "".join("<row>" + "".join(map(cell, row)) + "</row>" for row in sheets[name])
-            book.writestr(
-                f"xl/worksheets/sheet{i}.xml",
-                '<?xml version="1.0"?><worksheet '
-                f'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}'
-                "</sheetData></worksheet>",
-            )
-
 
 def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     rows = [[float(i % 7), i * 0.5, ("no", "yes")[i % 2]] for i in range(30)]
@@ -371,10 +333,10 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     assert ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
     workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
     cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
-    for read in (load, lambda path: ep.load_windows(path, lags=2)):
+    for read in (load, lambda path, sheet: ep.load_windows(path, lags=2, sheet=sheet)):
         for book in ("b.xlsx", "d.xlsx"):
             with pytest.raises(Refusal) as refused:
-                read(tmp_path / book)
+                read(tmp_path / book, sheet=1)
             assert cover in str(refused.value)
     with pytest.raises(
         Refusal, match=r'input columns.* The sheet "data" is read, of 2 \("notes", "data"\)\.$'

@@ -75,9 +75,6 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
     from epochal.training.train import train
 
     dataset = load_data(source, given, screen.quiet)
-    for note in dataset.raw_notes:
-        if screen.quiet and " is the target; " in note:  # of rows that were left out: no result goes without
-            echo(note, err=True, fold=True)
     control = Control()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with custom_model_errors(given["model"]):

@@ -30,7 +30,7 @@ from epochal.data.standardize import (
     fit_target_scaling as fit_target_scaling,
 )
 from epochal.data.tables.schema import TableEncoder as TableEncoder
-from epochal.data.tables.table import rising_note as rising_note
+from epochal.data.tables.table import repeated_note as repeated_note, rising_note as rising_note
 from epochal.data.tables.target import class_words as class_words
 from epochal.data.task import Task as Task
 from epochal.data.texts.tokens import Vocabulary as Vocabulary, fit_vocabulary as fit_vocabulary

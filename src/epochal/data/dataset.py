@@ -52,6 +52,7 @@ class Dataset:
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
         recipe: how to reload the samples; None for arrays, frames and other objects.
         time_column: the time column by which the rows of a table are ordered, if any.
+        repeated_column: a note on a column whose values have several rows alike, such as a patient, if any.
     """
 
     inputs: NDArray[Any] | LazyArray
@@ -71,6 +72,7 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     recipe: Recipe | None = None
     time_column: str = ""
+    repeated_column: str = ""
 
     def __repr__(self) -> str:
         """One line: source, number of samples, inputs and target.

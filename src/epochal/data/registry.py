@@ -136,7 +136,7 @@ def load(
         encoding: the encoding of a text table, such as "cp1251"; recognized by default.
         skip_rows: lines to skip at the beginning of a text table; titles are recognized by default.
         comment: the beginning of lines to skip in a text table.
-        sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
+        sheet: the sheet of a workbook, by name or number from 1; by default the first one, or the only table.
         sample_weight: the column of sample weights.
         groups: the column of group names: no input, but order "groups"
             and splits keep groups together. Or the group of each sample, in an array.

@@ -21,6 +21,7 @@ from epochal.data import (
     fit_target_scaling,
     fit_vocabulary,
     load,
+    repeated_note,
     rising_note,
     split,
     split_groups,
@@ -250,6 +251,7 @@ def prepare_samples(
         *held_out.class_notes(dataset, splits),
         *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
         *rising_note(dataset.time_column, settings.split, settings.validation, settings.test),
+        *repeated_note(dataset.repeated_column, settings.split, settings.validation, settings.test),
         *_news(validation=validation, test=test),
     )
     dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *notes)) if notes else dataset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -93,11 +94,11 @@ def none_of(names: Sequence[str]) -> Collection[Any]:
     return ()
 
 
-def normalize_types(table: pa.Table, drop: Selection = none_of) -> pa.Table:
+def normalize_types(table: pa.Table, drop: Selection = none_of, text: Selection = none_of) -> pa.Table:
     """The table with only booleans, integers, floats, timestamps, dates and stripped text.
 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
-    times, empty text missing. Columns selected by `drop` are left empty.
+    times, empty text missing. Columns selected by `drop` are left empty; nested ones of `text` become JSON.
     """
     if table.num_columns > MOST_COLUMNS:
         raise Refusal(
@@ -106,8 +107,11 @@ def normalize_types(table: pa.Table, drop: Selection = none_of) -> pa.Table:
         )
     names = unique_names(table.column_names)
     arrays: list[Any] = list(table.columns)
-    unused, problems = set(drop(names)), list[str]()
+    unused, written, problems = set(drop(names)), set(text(names)), list[str]()
     for index, column in enumerate(table.columns):
+        if names[index] in written and pa.types.is_nested(column.type):
+            cells = [None if cell is None else _json(cell) for cell in column.to_pylist()]
+            column = pa.chunked_array([cells], pa.string())
         try:
             empty = index in unused
             arrays[index] = pa.nulls(table.num_rows) if empty else _normalized(column, called(names, index))
@@ -154,6 +158,10 @@ def _normalized(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         _check_years(column, name)
     return column
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 MOST_COLUMNS = 100_000

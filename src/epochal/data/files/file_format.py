@@ -200,9 +200,15 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
         book = calamine.CalamineWorkbook.from_path(str(path))
         names = list(book.sheet_names)
         rows: list[list[Any]] = []
+        only = ""
         for chosen in names if sheet is None else [_chosen(sheet, names)]:
             if rows := book.get_sheet_by_name(chosen).to_python():
                 break
+        if sheet is None and not _are_table(rows):  # a cover
+            others = {name: book.get_sheet_by_name(name).to_python() for name in names if name != chosen}
+            tables = [name for name, cells in others.items() if _are_table(cells)]
+            if len(tables) == 1:
+                chosen, rows, only = tables[0], others[tables[0]], "the only one that holds a table; "
     except Refusal:
         raise
     except Exception as error:  # an exception class per format
@@ -216,10 +222,24 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
     notes: tuple[str, ...] = ()
     if len(names) > 1:
         shown = shortlist(names)
-        notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); `sheet=...` names another.',)
+        notes = (
+            f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); {only}`sheet=...` names another.',
+        )
     return Content(
         path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8", sheet=chosen
     )
+
+
+def _are_table(rows: list[list[Any]]) -> bool:
+    """Whether two rows of a sheet have two values, or most of its values are numbers.
+
+    >>> _are_table([["made by", ""], ["me", ""]]), _are_table([["a", "y"], ["u", 1.0]]), _are_table([[1.0]])
+    (False, True, True)
+    """
+    filled = [[cell for cell in row if cell != ""] for row in rows]
+    cells = [cell for row in filled for cell in row]
+    numbers = sum(isinstance(cell, int | float) for cell in cells)
+    return sum(len(row) > 1 for row in filled) > 1 or 2 * numbers > len(cells)
 
 
 def _chosen(sheet: str | int, names: list[str]) -> str:

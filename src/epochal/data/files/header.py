@@ -20,8 +20,9 @@ _UNIT = re.compile(r"[\[(<{].*[\])>}]")
 _FIGURE = re.compile(r"(?<![\w^/*·])(?<!\w-)\d(?!\d*[\^²³]|/[^\W\d])")
 """A digit that belongs to no unit, as those of m2, l/100 km, 1/s, s-1 and 10^3 do."""
 _TOTAL = re.compile(
-    r"((grand |sub)?totals?|sum|averages?|mean|gesamt|summe|mittelwert|total g[eé]n[eé]ral|moyenne|suma|"
-    r"media|totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
+    r"((grand |sub)?totals?|sum|averages?|mean|gesamt|(gesamt)?summe|insgesamt|"
+    r"mittelwert|total g[eé]n[eé]ral|moyenne|suma|media|totale|totaal|"
+    r"итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
     re.IGNORECASE,
 )
 _CELLS, _FEWEST = 100_000, 50
@@ -266,11 +267,16 @@ def is_title(row: Sequence[str], fields: int) -> bool:
 
 
 def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether the last row holds totals: "Total" in its first cell, and in no other row's."""
+    """Whether the last row holds totals: "Total" in its first cell, and in no other row's.
+
+    >>> is_total(["Sum", "", "3"], [["a", "x", "1"], ["b", "y", "2"]]), is_total(["", "a"], [["x", "b"]])
+    (True, False)
+    """
     at = next((at for at, cell in enumerate(row) if cell), None)
     if at is None or at > 1 or not _TOTAL.fullmatch(row[at]):
         return False
-    return not any(at < len(other) and _TOTAL.fullmatch(other[at]) for other in body)
+    word = row[at].casefold()
+    return not any(at < len(other) and other[at].casefold() == word for other in body)
 
 
 def decimal_separator(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pa_json
 
+from epochal.data.columns import unique_names
 from epochal.data.files.column_types import MOST_TEXT, Selection, none_of, normalize_types, shrink_batches
 from epochal.data.files.file_format import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
 from epochal.data.files.reading import AS_FOUND, Content, FileForm, Reading, naming_sheet
@@ -55,7 +56,7 @@ def read_table(
     Args:
         path: the file, "-" for standard input, or a pipe.
         reading: the reading options. Without a header, columns are named "column 1", "column 2" and so on.
-        text: selects columns to read as text.
+        text: selects columns to read as text, by their names.
         drop: selects unused columns, which need not be convertible.
 
     Raises:
@@ -63,11 +64,11 @@ def read_table(
     """
     file = existing(path)
     if is_parquet(file):
-        return parquet_table(file, drop)
+        return parquet_table(file, drop, text)
     content = unpack(file, reading.sheet)
     if is_json(content):
-        table, notes = read_json(content)
-        return normalize_types(table, drop=drop), notes
+        table, notes = read_json(content, text)
+        return normalize_types(table, drop, text), notes
     with naming_sheet(content.notes):
         dialect = sniff(content, reading)
         return read_text(content, dialect, reading, text(dialect.names))
@@ -81,14 +82,16 @@ def form_of(table: pa.Table) -> dict[str, Any]:
     return {"encoding": known[b"encoding"].decode(), "form": FileForm(**json.loads(known[b"form"]))}
 
 
-def parquet_table(file: Path, drop: Selection = none_of) -> tuple[pa.Table, tuple[str, ...]]:
+def parquet_table(
+    file: Path, drop: Selection = none_of, text: Selection = none_of
+) -> tuple[pa.Table, tuple[str, ...]]:
     """The table of a Parquet file, or of a folder of them."""
     tables, notes = zip(*map(_read_parquet, parquet_in(file)), strict=True)
     try:
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise Refusal(f"the files in {file.name} must have the same columns: {first_line(error)}.") from error
-    return normalize_types(table, drop=drop), notes[0]
+    return normalize_types(table, drop, text), notes[0]
 
 
 def is_parquet(path: Path) -> bool:
@@ -149,7 +152,7 @@ def is_json(content: Content) -> bool:
     return False
 
 
-def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
+def read_json(content: Content, text: Selection = none_of) -> tuple[pa.Table, tuple[str, ...]]:
     """A table with a column for each name of flat JSON objects; absent names are missing values."""
     with unpacking(content.name), content.open() as file:
         data = file.read()
@@ -164,7 +167,7 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
         else:
             buffer = pa.BufferOutputStream()  # Arrow's own memory: its threads outlive this call
             buffer.write(data)
-            table = pa_json.read_json(pa.BufferReader(buffer.getvalue()))
+            table = _json_lines(buffer.getvalue(), text)
     except Refusal:
         raise
     except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
@@ -172,3 +175,16 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
             f"{content.name} can't be read as JSON, one object a line: {first_line(error)}."
         ) from error
     return table, (f"{content.name} is read as JSON, one object a row.",)
+
+
+def _json_lines(data: pa.Buffer, text: Selection) -> pa.Table:
+    """The table of JSON lines; texts written as times are timestamps, but for the columns of `text`."""
+    table = pa_json.read_json(pa.BufferReader(data))
+    names = unique_names(table.column_names)
+    written = set(text(names))
+    fields = [field for field, name in zip(table.schema, names, strict=True) if name in written]
+    times = [field.name for field in fields if pa.types.is_timestamp(field.type)]
+    if not times:
+        return table
+    options = pa_json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in times]))
+    return pa_json.read_json(pa.BufferReader(data), parse_options=options).select(table.column_names)

@@ -101,8 +101,8 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     quote = quote_mark(body, delimiter, seen.quoted)
     spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
     layout = _Layout(rows_of(body, delimiter, start, spaced=spaced, quote=quote), reading, name)
-    last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced, quote=quote)
-    tail = layout.tail(last, seen.tail)
+    last = rows_of(seen.tail, delimiter, max_rows=len(seen.tail), spaced=spaced, quote=quote)
+    tail = layout.tail(last, len(seen.tail))
     cells = [row.cells for row in layout.body]
     decimal, unclear = (
         (reading.decimal, frozenset()) if reading.decimal else decimal_separator(cells, delimiter)
@@ -273,39 +273,47 @@ class _Layout:
             )
         return found, cells
 
-    def tail(self, rows: list[Row], text: str) -> int:
-        """Number of trailing lines outside the table: totals, sources, empty rows."""
+    def tail(self, rows: list[Row], lines: int) -> int:
+        """How many of the last `lines`, with `rows`, are below the table: totals, sources, empty rows."""
         if self.reading.skip_rows == 0:
             return 0
         known = [row.cells for row in self.body]
-        shown: list[str] = []
+        near = [row for row in rows if row.start >= self.start]
+        gone: list[Row] = []
         cut: Row | None = None
-        for row in reversed(rows[-_TAIL_ROWS:] if len(rows) > 2 else []):
-            cells = row.cells
-            if len(known) - len(shown) < 3 or cells == known[0]:
+        for row in reversed(near[-_TAIL_ROWS:]):
+            cells, left = row.cells, len(known) - len(gone)
+            if left < 2 or cells == known[0]:
                 break
             if any(cells):
                 if row.begins(self.comment):
                     continue
-                others = [other for other in known if other != cells and any(other)]
-                outside = is_title(cells, self.fields)
+                values = [cells, *(one.cells for one in gone)]
+                others = [other for other in known if any(other) and other not in values]
+                others += [one.cells for one in near if one.start < row.start and any(one.cells)]
+                outside = left > 2 and is_title(cells, self.fields)
                 if len(cells) >= self.fields:
                     filled = [sum(map(bool, row)) for row in (cells, *others)]
                     outside = outside and len(cells) > 2 and filled[0] == 1 and min(filled[1:], default=2) > 1
-                    outside = len(cells) == self.fields and (outside or is_total(cells, others))
+                    total = (left > 2 or _repeats(cells, known[0])) and is_total(cells, others)
+                    outside = len(cells) == self.fields and (outside or total)
                 if not outside:
                     break
-                shown.append(_shown(cells))
+                gone.append(row)
             cut = row
         if cut is None:
             return 0
-        lines = text.count("\n") + (not text.endswith("\n")) - cut.start
-        if shown:
+        if gone:
             self.notes.append(
-                f"{counted(len(shown), 'line')} below the table ({shown[-1]}) left out; "
+                f"{counted(len(gone), 'line')} below the table ({_shown(gone[-1].cells)}) left out; "
                 "`skip_rows=0` reads all."
             )
-        return lines
+        return lines - cut.start
+
+
+def _repeats(total: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether the cells are those of the row, or empty, as in the total of a single one."""
+    return all(cell in ("", own) for cell, own in zip(total[1:], row[1:], strict=False))
 
 
 def _empty(name: str) -> Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from dataclasses import dataclass
 
@@ -61,12 +62,12 @@ _NEAR = 0.95
 
 @dataclass(frozen=True)
 class TextScan:
-    """Properties of a text's bytes: `head` and `tail` are decoded; `whole` if the head is everything."""
+    """Properties of a text's bytes: `head` and the lines of `tail` are decoded; `whole`: head is all."""
 
     encoding: str
     quoted: bool
     head: str
-    tail: str
+    tail: list[str]
     whole: bool
     notes: tuple[str, ...]
 
@@ -101,8 +102,10 @@ def _scanned(content: Content, encoding: str | None) -> TextScan:
     recognized = final != "utf-8" and encoding is None
     notes = (f"{content.name} is not UTF-8: read as {final}; {hint}.",) if recognized else ()
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
-    rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
-    return TextScan(final, quoted or not narrow, head, rest, whole, notes)
+    mark = next((bom for bom, _ in _BYTE_ORDER_MARKS if sample.startswith(bom)), b"")
+    rest = head if whole else (mark + tail).decode(final, errors="replace").lstrip("\ufeff")
+    lines = list(io.StringIO(rest, newline=""))[not whole :]  # the first one may be cut
+    return TextScan(final, quoted or not narrow, head, lines, whole, notes)
 
 
 def valid_in(content: Content, encoding: str | None) -> str | None:
@@ -137,8 +140,6 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
                     f"{_UNFOLDED_BYTES:,} bytes. If that is what it should hold, unpack it first."
                 )
     utf8 = utf8 and _decodes(decoder, b"", final=True)
-    if position > len(tail) and b"\n" in tail:
-        tail = tail[tail.index(b"\n") + 1 :]
     return utf8, windows, quoted, words[:_WORD_BYTES], tail
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import register_call
 from epochal.common.text import counted
 from epochal.data.arrays.arrays import inputs_of_array
-from epochal.data.columns import ColumnReference, called, has_header, resolve
+from epochal.data.columns import ColumnReference, called, has_header, resolve, resolve_all
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
@@ -136,7 +137,8 @@ def load_rank_pairs(
     if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
         name = existing(source).name
         raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
-    if (read := named_table(source, reading)) is None:
+    unused = functools.partial(resolve_all, drop, role="drop")
+    if (read := named_table(source, reading, drop=unused)) is None:
         raise Refusal(
             f"load_rank_pairs needs a path, a data frame or (inputs, ranks); got {type(source).__name__}."
         )
@@ -161,7 +163,7 @@ def items_of(
     encoder: PairEncoder, source: Any, reading: Reading
 ) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
     """The rows of a new table as items; with groups, their ids (-1: none) and names."""
-    read = read_new(encoder.table, source, reading)
+    read = read_new(encoder.table, source, reading, [encoder.group_column])
     found = new_rows(replace(read, notes=()), encoder.table)
     notes = tuple(note for note in found.raw_notes if f'"{encoder.group_column}"' not in note)
     found = replace(found, raw_notes=(*read.notes, *notes))

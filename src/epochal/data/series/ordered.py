@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -36,9 +37,9 @@ _EVEN = 0.8
 
 
 def series_table(
-    source: Any, target: ColumnReference | None, reading: Reading
+    source: Any, target: ColumnReference | None, reading: Reading, drop: Sequence[ColumnReference] = ()
 ) -> tuple[NamedTable, ColumnReference | None]:
-    """The table of a source, and the target, which may be given beside it."""
+    """The table of a source, with columns of `drop` empty, and the target, which may be given beside it."""
     suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
     if suffix in ARRAY_SUFFIXES:
         path = existing(source)
@@ -47,7 +48,8 @@ def series_table(
         return NamedTable(_of_numbers(read_array(path)), path.name), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
         source, target = source
-    if (found := named_table(source, reading, time=True)) is not None:
+    unused = functools.partial(resolve_all, drop, role="drop")
+    if (found := named_table(source, reading, drop=unused, time=True)) is not None:
         return found, target
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")

@@ -110,7 +110,7 @@ def load_windows(
             f"`period` must be at most {lengths['lags']:,} (the lags), for the season before to lie in the "
             f"window; got {period:,}. Use longer windows, or 0 for none."
         )
-    read, target = series_table(source, target, reading)
+    read, target = series_table(source, target, reading, drop)
     options = replace(chosen(TableOptions, arguments), target=target)
     with naming_sheet(read.notes):
         columns, time_column, when, by, notes = series_columns(read.table, options, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -21,9 +22,9 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from epochal.data.columns import called
+from epochal.data.columns import called, resolve_all
 from epochal.data.dataset import Dataset
-from epochal.data.files.column_types import normalize_types, shrink_batches
+from epochal.data.files.column_types import Selection, none_of, normalize_types, shrink_batches
 from epochal.data.files.npy import Header, npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.lazy import FileArray, FileChangeCheck, streams, streams_note
@@ -102,11 +103,11 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
             raise Refusal(f"{file.name} can't be read as Parquet: {first_line(error)}.") from error
 
 
-def _batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
+def _batches_of(files: Sequence[Path], names: Sequence[str], drop: Selection = none_of) -> Iterator[pa.Table]:
     """Columns of all rows, in tables of normalized types, one encoding block each."""
     for opened in _opened(files):
         for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
-            yield normalize_types(shrink_batches(batch.schema, [batch]))
+            yield normalize_types(shrink_batches(batch.schema, [batch]), drop)
 
 
 def _state(path: Path, files: Sequence[Path]) -> str:
@@ -153,11 +154,11 @@ def _convert(
     target, weight, instead = roles_of(
         options, names, lambda at: _whole_column(files, names[at]), lambda at: called(names, at)
     )
-    name = called(names, target)
+    name, drop = called(names, target), functools.partial(resolve_all, options.drop, role="drop")
     column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
-    seen, present = _some_rows(files, names), np.zeros(len(column), bool)
+    seen, present = _some_rows(files, names, drop), np.zeros(len(column), bool)
     hint = decimal_of_columns(seen)
     labels = read_target(pa.table({names[target]: column}), 0, name, options, hint)
     present[labels.rows - 1] = True
@@ -232,7 +233,7 @@ def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     return normalize_types(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
-def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
+def _some_rows(files: Sequence[Path], names: Sequence[str], drop: Selection) -> pa.Table:
     """The first rows of row groups spread over all files."""
     groups = [
         (file, group)
@@ -253,7 +254,7 @@ def _some_rows(files: Sequence[Path], names: Sequence[str]) -> pa.Table:
             if sum(map(len, batches)) >= most:
                 break
         tables.append(shrink_batches(batches[0].schema, batches))
-    return normalize_types(pa.concat_tables(tables, promote_options="permissive"))
+    return normalize_types(pa.concat_tables(tables, promote_options="permissive"), drop)
 
 
 def _write_rows(
@@ -272,7 +273,7 @@ def _write_rows(
     at = [column.index for column in encoder.columns]
     with path.open("wb") as out:
         write_array_header_1_0(out, {"descr": stored.str, "fortran_order": False, "shape": shape})
-        for table in _batches_of(files, names):
+        for table in _batches_of(files, names, lambda names: set(range(len(names))) - set(at)):
             values, notes = encode(table, encoder, at, done, kept)
             chosen = present[done : done + len(values)]
             out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)

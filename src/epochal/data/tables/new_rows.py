@@ -20,8 +20,9 @@ from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
-from epochal.data.files.column_types import table_of_array
+from epochal.data.files.column_types import Selection, table_of_array
 from epochal.data.files.file_format import unpack
+from epochal.data.files.header import rows_of
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_json, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Content, Reading, naming_sheet
@@ -37,6 +38,8 @@ from epochal.data.tables.target import UNKNOWN, known_ids, plain_target, target_
 from epochal.data.values.missing import emptied
 from epochal.errors import Refusal
 
+_LAST_LINES = 20
+"""Lines at the end of a file among which its last row is."""
 Encoded = Callable[[pa.Table, TableEncoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
@@ -90,19 +93,25 @@ def newly_missing(table: pa.Table, encoder: TableEncoder, positions: Sequence[in
     return notes
 
 
-def read_new(encoder: TableEncoder, source: Any, reading: Reading = AS_FOUND) -> NamedTable:
-    """The table of a new source, with text columns as in training, and values given beside it."""
+def read_new(
+    encoder: TableEncoder, source: Any, reading: Reading = AS_FOUND, others: Collection[str] = ()
+) -> NamedTable:
+    """The table of a new source, with text columns as in training, and values given beside it.
+
+    Columns without a role but the `others` may have any content, and are left empty where types are known.
+    """
+    unused = functools.partial(_unused, encoder, others=others)
     if isinstance(source, (str, Path)) and not str(source).startswith(EXAMPLE):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, arrays_of_file(path), path.name)
-        table, notes = _read_file(encoder, path, read_as_before(encoder, path, reading))
+        table, notes = _read_file(encoder, path, read_as_before(encoder, path, reading), unused)
         return NamedTable(table, path.name, notes)
     if getattr(source, "ndim", 0) == 1 and set(encoder.names) & set(map(str, getattr(source, "index", ()))):
         raise Refusal(
             "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
         )
-    if (found := named_table(source, reading, drop=functools.partial(_unused, encoder))) is not None:
+    if (found := named_table(source, reading, drop=unused)) is not None:
         return found
     if is_pair(source):
         return frame_beside(encoder, source)
@@ -136,19 +145,28 @@ def read_as_before(encoder: Any, source: Any, reading: Reading = AS_FOUND) -> Re
     return reading
 
 
-def _read_file(encoder: TableEncoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_file(
+    encoder: TableEncoder, path: Path, reading: Reading, unused: Selection
+) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text columns as in training."""
     if is_parquet(path):
-        return parquet_table(path)
+        return parquet_table(path, unused)
     content = unpack(path, reading.sheet)
     if is_json(content):
-        return read_table(path, reading)
+        return read_table(path, reading, drop=unused)
     with naming_sheet(map(of_new_data, content.notes)):
         if reading.missing is None:
             reading = replace(reading, missing=encoder.missing)
         dialect = sniff(content, reading)
         known = {plain_name(column.name) for column in encoder.columns}
         named = dialect.header and known & set(map(plain_name, dialect.names))
+        if encoder.header and not named:
+            lines = scan_text(content, reading.encoding).tail
+            last = [row.cells for row in rows_of(lines[-_LAST_LINES:], dialect.delimiter)][-1:]
+            if last and known <= set(map(plain_name, last[0])):
+                raise Refusal(
+                    f"{content.name} must have at least 1 row to predict; got 0: its last line is the header."
+                )
         if encoder.header and reading.header is None and not named:
             first = sniff(content, replace(reading, header=True))
             header = bool(known & set(map(plain_name, first.names)))
@@ -178,12 +196,15 @@ def _other_form(encoder: TableEncoder, dialect: Dialect, content: Content) -> tu
     return (f"{'; '.join(differ)}.",) if differ else ()
 
 
-def _unused(encoder: TableEncoder | None, names: Sequence[str]) -> Collection[int]:
-    """The columns of a new table without a role, which may have any content."""
+def _unused(
+    encoder: TableEncoder | None, names: Sequence[str], others: Collection[str] = ()
+) -> Collection[int]:
+    """The columns of a new table without a role, but for the `others`; they may have any content."""
     if encoder is None or not encoder.header:
         return ()
     roles = (*(column.index for column in encoder.columns), encoder.target, encoder.weight)
-    used = {plain_name(encoder.names[index]) for index in roles if index is not None}
+    named = (*others, *(encoder.names[index] for index in roles if index is not None))
+    used = set(map(plain_name, named))
     return [index for index, name in enumerate(names) if plain_name(name) not in used]
 
 

@@ -272,9 +272,10 @@ IDENTIFIER_NAME = re.compile(
 """Names of identifiers and row numbers; a blank one is that of row numbers."""
 _KEY = re.compile(r"(?is:(.*[\W_])?(ids?|uuid|guid|key|pk)\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Key))")
 """Names of certain identifiers, whatever the order of the rows."""
-_ENTRY = re.compile(
+ENTRY = re.compile(
     r"(?i:(.*[\W_])?(order|invoice|receipt|ticket|case|record|entry|sample|customer|patient|obs|observation|"
-    r"auftrag|bestellung|rechnung|vorgang|kunde|commande|facture|client|pedido|factura|cliente)\W*)"
+    r"subject|participant|person|user|auftrag|bestellung|rechnung|vorgang|kunde|proband|"
+    r"commande|facture|client|pedido|factura|cliente|paciente)([\W_]*(id|nr|no|number))?\W*)"
 )
 """Names of what a table lists, which a number that counts the rows stands for."""
 
@@ -311,7 +312,7 @@ def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -
             return "", ""
         how = "counts the rows, with gaps" if gaps else "holds nearly each number once"
         return "", f"{how} ({_range(filled)})"
-    if counted and not named and not _ENTRY.fullmatch(name):
+    if counted and not named and not ENTRY.fullmatch(name):
         return "", f"counts the rows ({_range(filled)})"
     goes = targets is not None and targets.goes_with(column)
     if counted:

@@ -16,6 +16,7 @@ from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import ColumnReference, default_name, has_header, resolve, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
+from epochal.data.files.column_types import Selection
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
@@ -45,7 +46,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
         path = existing(source)
         if is_parquet(path) and is_large(path, arguments.get("stream")):
             return converted_parquet(path, options, progress)
-    read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
+    read = named_table(source, reading, drop=functools.partial(resolve_all, options.drop, role="drop"))
     assert read is not None
     named = has_header(read.table.column_names)
     tables, name, notes = [read.table], read.name, read.notes
@@ -68,7 +69,8 @@ def _transform(encoder: TableEncoder, source: Any, context: TrainingContext) -> 
 def _of_frame(source: Any, options: TableOptions) -> Dataset:
     frame, *given = source if is_pair(source) else (source,)
     named = {one for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)}
-    table, notes = table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=named)
+    unused = functools.partial(resolve_all, options.drop, role="drop")
+    table, notes = table_of_frame(frame, unused, index=named)
     roles: dict[str, Any] = {}
     beside: list[str] = []
     for role, values in zip(ROLES, given, strict=False):
@@ -103,7 +105,7 @@ def columns_beside(
 
     frame = source[0] if isinstance(source, tuple) and source else source
     if isinstance(frame, (str, Path)):
-        table = _of_file(frame, samples, reading)
+        table = _of_file(frame, samples, reading, unwanted)
     elif is_frame(frame) or is_pair(source):
         table = table_of_frame(frame, unwanted)[0]
     else:
@@ -118,7 +120,9 @@ def columns_beside(
     return table.select(list(dict.fromkeys(chosen + names if others else chosen)))
 
 
-def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:
+def _of_file(
+    source: str | Path, samples: int | None, reading: Reading, unwanted: Selection
+) -> pa.Table | None:
     """The table of a file; for a text, with or without a header to match the predicted rows."""
     if str(source).startswith(EXAMPLE):
         return example(str(source).removeprefix(EXAMPLE))[0]
@@ -126,9 +130,9 @@ def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Ta
     if path.suffix.lower() in ARRAY_SUFFIXES:
         return _of_array(arrays_of_file(path)[0])
     if is_parquet(path):
-        return parquet_table(path)[0]
+        return parquet_table(path, unwanted, list)[0]
     for header in (None, True, False) if reading.header is None else (reading.header,):
-        table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
+        table, _ = read_table(path, replace(reading, header=header, missing=()), list, unwanted)
         if samples in (None, table.num_rows):
             columns = [_as_written(column) for column in table.columns]
             return pa.Table.from_arrays(columns, names=table.column_names)

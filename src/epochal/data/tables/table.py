@@ -17,9 +17,9 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.read import form_of
 from epochal.data.files.reading import FileForm, naming_sheet
 from epochal.data.lazy import FileArray, sampled
-from epochal.data.tables.association import LEAK_NOTE_MARKER, TargetValues, target_values
+from epochal.data.tables.association import LEAK_NOTE_MARKER, TargetValues, alike_within, target_values
 from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_na_values
-from epochal.data.tables.recognize import Hints, TableOptions, recognize, usual_target
+from epochal.data.tables.recognize import ENTRY, Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.target import group_ids, na_counts_of, read_target, weights_of
 from epochal.data.values.date_forms import written_dates
@@ -82,10 +82,11 @@ def dataset_of_table(
             table = table.set_column(column.index, column.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in encoder.columns])
     time_column = rising_column(table, encoder.columns, names)
+    repeated = repeated_column(table, encoder.columns, names, labels.targets, len(task.classes))
     del table
     pa.default_memory_pool().release_unused()
     found = dataset_of(encoder, inputs, labels.targets, sample_weight, source, remarks, labels.rows)
-    return replace(found, groups=groups, time_column=time_column)
+    return replace(found, groups=groups, time_column=time_column, repeated_column=repeated)
 
 
 def dataset_of(
@@ -259,6 +260,57 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
     return ""
 
 
+_FEW_LEVELS = 10
+"""Fewest levels of a column that is named as what a table lists."""
+
+
+def repeated_column(
+    table: pa.Table, columns: Sequence[Column], names: Sequence[str], targets: NDArray[Any], classes: int
+) -> str:
+    """A note on the column of many levels that say much about the target of their rows; empty without one.
+
+    Such is a patient who comes several times: a network learns the patient, and knows nothing of new ones.
+    The levels are many if the network learns an embedding of each from its few rows (more than 50), or if
+    the column is called like what a table lists (a patient, a customer) and has at least 10; they have two
+    rows each, on average. A category of fewer levels, such as 20 cities, is an ordinary one: each level has
+    many rows, and new rows will be of the same. So is one with a frequent level, of more than a twentieth of
+    the rows and 5 times the average (arbitrary bounds), as codes have. Of several it is that of most levels.
+    """
+    most, found = 0, ""
+    for column in columns:
+        cells = table.column(column.index)
+        listed = ENTRY.fullmatch(column.name) and (
+            column.kind == "category" or pa.types.is_integer(cells.type)
+        )
+        if not listed and not column.coded:
+            continue
+        encoded = cells.combine_chunks().dictionary_encode()
+        levels, there = len(encoded.dictionary), np.asarray(encoded.is_valid())
+        if levels <= max(most, _FEW_LEVELS - 1) or 2 * levels > there.sum():
+            continue
+        codes = encoded.indices.drop_null().to_numpy().astype(np.int64)
+        if np.bincount(codes).max() > max(len(codes) / 20, 5 * len(codes) / levels):
+            continue
+        if alike_within(codes, targets[there], classes):
+            most = levels
+            found = (
+                f"{called(names, column.index)} has {levels:,} values of several rows each, within which the "
+                "target is more alike than by chance: a random split has rows of the same ones in training "
+                f"and validation; {option('groups', reference(names, column.index))} holds out whole ones, "
+                "if new rows will be of new ones."
+            )
+    return found
+
+
+def repeated_note(note: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
+    """The `note` of `repeated_column`, if rows are split at random; the arguments are those of `rising_note`.
+
+    >>> repeated_note("several rows each", "groups", 0.2, 0), repeated_note("several rows each", None, 0.2, 0)
+    ((), ('several rows each',))
+    """
+    return (note,) if note and _at_random(kind, validation, test) else ()
+
+
 def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
     """A note if rows ordered in time are split at random.
 
@@ -268,11 +320,15 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
     ()
     """
-    drawn = any(isinstance(part, int | float) and part for part in (validation, test))
-    if not column or kind in ("chronological", "groups") or not drawn:
+    if not column or not _at_random(kind, validation, test):
         return ()
     return (
         f"the rows are in the order of {column}: if they are a series, `ep.load_windows(..., lags=24)` "
         'forecasts it from its past, and `split="chronological"` holds out the last rows; a random split '
         "trains on the future of what it validates on.",
     )
+
+
+def _at_random(kind: str | None, validation: object, test: object) -> bool:
+    drawn = any(isinstance(part, int | float) and part for part in (validation, test))
+    return drawn and kind not in ("chronological", "groups")

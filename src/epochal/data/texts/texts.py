@@ -149,7 +149,7 @@ def load_texts(
     reading = chosen(Reading, arguments)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
-    table, name, notes, at, target_at = _table_of(source, text, target, reading)
+    table, name, notes, at, target_at = _table_of(source, text, target, reading, (sample_weight, groups))
     names = tuple(table.column_names)
     if table.num_rows < 2:
         raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
@@ -260,25 +260,40 @@ def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
 
 
 def _table_of(
-    source: Any, text: ColumnReference | None, target: ColumnReference | None, reading: Reading
+    source: Any,
+    text: ColumnReference | None,
+    target: ColumnReference | None,
+    reading: Reading,
+    others: Sequence[Any] = (),
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
-    """The table, its name, notes, and the indices of the text and target columns."""
+    """The table, its name, notes, and the indices of the text and target columns.
+
+    Columns but these and the `others` that are named are left empty, and may have any content.
+    """
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
         return _pair(*source, "text", "target"), "texts", (), 0, 1
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)) and target is None:
         source, target = source
-    found = named_table(source, reading, text=lambda names: [names[_text_column(text, names)]])
+
+    def places(names: Sequence[str]) -> tuple[int, int]:
+        at = _text_column(text, names)
+        last = len(names) - 1 - (at == len(names) - 1)
+        return at, last if target is None else resolve(target, names, "target")
+
+    def unused(names: Sequence[str]) -> set[int]:
+        more = [resolve(one, names, "column") for one in others if isinstance(one, str | int)]
+        return set(range(len(names))) - {*places(names), *more}
+
+    found = named_table(source, reading, text=lambda names: [names[_text_column(text, names)]], drop=unused)
     if found is None:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
     names = found.table.column_names
-    at = _text_column(text, names)
+    at, target_at = places(names)
     if len(names) < 2:
         raise Refusal(f"{found.name} must have at least 2 columns, texts and a target; got {len(names)}.")
-    last = len(names) - 1 - (at == len(names) - 1)
-    target_at = last if target is None else resolve(target, names, "target")
     if target_at == at:
         raise Refusal(f"`target` must be another column than the text; got {called(names, at)}.")
     return found.table, found.name, found.notes, at, target_at

@@ -131,7 +131,9 @@ def _pattern(form: str) -> str:
             )
         else:
             tight = before or following.startswith("%")
-            inner = re.sub(r"^\[0-9\]\{1,2\}.*", "[0-9]{2}", _PARTS[part]) if tight else _PARTS[part]
+            inner = (
+                re.sub(r"^\[0-9\]\{1,2\}(\(\?:st.*)?", "[0-9]{2}", _PARTS[part]) if tight else _PARTS[part]
+            )
             found += rf"\s?(?P<{part}>{inner})" if part in "pz" else f"(?P<{part}>{inner})"
         before = bool(part)
     return f"^{found}$"
