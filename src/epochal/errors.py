@@ -14,7 +14,6 @@ prints it and exits with status 2; in Python it is a `ValueError`.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 from collections.abc import Iterable, Sequence
@@ -113,6 +112,8 @@ def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") 
     >>> did_you_mean("optimizer", "adma", ["adamax", "adam"])
     'unknown optimizer "adma"; did you mean "adam"? Known: adamax, adam.'
     """
+    import difflib  # late: only messages need it
+
     known = list(options)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6 if len(name) > 3 else 0.5)
     near.sort(key=lambda one: sorted(one) != sorted(name))  # first those with letters transposed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -86,6 +85,8 @@ def sentence(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "epochal"
     if isinstance(error, click.NoSuchOption):
+        import difflib  # late: only messages need it
+
         params = context.command.params if context else []
         known = [name.strip("-") for one in params for name in one.opts if name[:2] == "--"]
         given = error.option_name.strip("-")

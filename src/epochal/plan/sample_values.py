@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +25,8 @@ class SampleValues:
     def fingerprint(self) -> str:
         """The SHA-256 of type, shape and content, the same in every process."""
         kind = f"{self.values.dtype.str}{self.values.shape}".encode()
+        import hashlib  # late: a plan needs none
+
         return hashlib.sha256(kind + self.values.tobytes()).hexdigest()
 
     def __eq__(self, other: object) -> bool:

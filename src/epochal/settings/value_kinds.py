@@ -7,7 +7,6 @@ import numbers
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +163,8 @@ def number_or_path(value: str) -> Any:
     """
     share = value.strip()
     if share.endswith("%") and not Path(value).exists():
+        from fractions import Fraction  # late: few shares are in percent
+
         percent = re.fullmatch(r"(\d*\.?\d+) ?%", share)
         if percent is None or Fraction(percent[1]) >= 100:
             raise Refusal(f'a share in percent must be from 0 to below 100; got "{share}". 0.2 is 20%.')
