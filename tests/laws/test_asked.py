@@ -134,6 +134,7 @@ asked = st.fixed_dictionaries(
         "split": st.sampled_from(["random", "chronological"]),
         "class_weight": st.sampled_from(["balanced", {"a": 2}, {"a": 0.1, "b": 3.5}]),
         "threshold": st.sampled_from(["f1", "youden", 0.25]),
+        "positive": st.sampled_from(["a", "b"]),
         "standardize": st.booleans(),
         "evaluate_every": st.integers(1, 9) | st.sampled_from(["3 updates", "2 epochs"]),
         "evaluate_train": st.booleans(),

@@ -213,10 +213,10 @@ class Settings:
         doc='"classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of '
         'which may be 1) or "regression"; recognized by default.')
     positive: Any = declare_option(
-        None, ANY, "Of two classes the one that f1, precision, recall and --threshold are of.", "CLASS",
+        None, ANY, "Of two classes the one that F1, precision, recall and the threshold are of.", "CLASS",
         section="Data",
-        doc="of two classes the one that `f1`, `precision`, `recall`, `average_precision` and `threshold` "
-        "are of; by default the last in order (1, true, yes).")
+        doc="of two classes the one that F1, precision, recall, average precision and `threshold` are of; "
+        "by default the last in order (1, true, yes).")
     validation: Any = declare_option(
         0.2, HELD_OUT, "Held out for the curves: 0.2 or 20% of the rows, 20 rows, a file; 0 for none.",
         "SHARE|ROWS|FILE", section="Data",
