@@ -38,6 +38,15 @@ def test_a_total_at_the_end_is_left_out_of_a_file_of_any_length(count, encoding,
     assert any('("Total, 7499, 60049.5") left out' in note for note in found.raw_notes)
 
 
+def test_a_total_below_titles_and_wide_rows_is_left_out(tmp_path):
+    titles = [f"About the export, part {number}" for number in range(6)]
+    names = ";".join(["order", *(f"month {number}" for number in range(600)), "price"])
+    body = [";".join([f"A{i:03d}", *(f"{(i * j) % 97}.25" for j in range(601))]) for i in range(90)]
+    total = ";".join(["Total", *["4000.5"] * 601])
+    found = load(written(tmp_path / "t.csv", [*titles, names, *body, total]))
+    assert found.samples == 90 and any("Total, 4000.5" in note for note in found.raw_notes)
+
+
 @pytest.mark.parametrize("count", [40, 1500])
 def test_several_totals_and_a_source_are_left_out(count, tmp_path):
     more = ["Mittelwert;;5;14", "Summe;;200;560", "", "Source: the shop"]

@@ -420,6 +420,7 @@ def test_a_page_that_is_written_again_is_the_same(tmp_path, capsys):
         (("True", "False"), "True"),
         (("fraud", "legit"), "legit"),
         (("<=50K", ">50K"), ">50K"),
+        (("da", "sv"), "sv"),
         ((0, 1), "1"),
     ],
 )
@@ -442,7 +443,7 @@ def test_the_positive_class_can_be_chosen(tmp_path):
     frame = frauds()
     options = {"target": "y", "epochs": 20, "threshold": "f1", "learning_rate": 0.01, "progress": False}
     other = ep.fit(ep.MLP(8), frame, **options)
-    assert other.task.classes == ("fraud", "legit") and 'positive="fraud"' in other.metric_notes[0]
+    assert other.task.classes == ("fraud", "legit") and 'are of "legit"' in other.metric_notes[0]
     run = ep.fit(ep.MLP(8), frame, positive="fraud", out=tmp_path / "run", **options)
     assert run.task.classes == ("legit", "fraud") and run.threshold.positive == "fraud"
     found = run.predict(frame.drop(columns="y"))
@@ -481,3 +482,51 @@ def test_the_positive_class_of_images_and_streams(tmp_path):
         )
         assert found.task.classes == ("legit", "fraud")
         assert (found.predict(frauds()).truth == (frauds()["y"] == "fraud")).all()
+
+
+def test_the_positive_class_of_texts_is_that_of_their_files_too(tmp_path):
+    rows = [
+        ("good nice film", "pos"),
+        ("bad awful film", "neg"),
+        ("nice great one", "pos"),
+        ("awful dull", "neg"),
+    ]
+    for name in ("train.csv", "new.csv"):
+        (tmp_path / name).write_text("text,label\n" + "".join(f"{a},{b}\n" for a, b in rows * 10))
+    data = ep.load_texts(tmp_path / "train.csv", text="text", target="label")
+    options = {"epochs": 20, "learning_rate": 0.05, "positive": "neg", "progress": False}
+    run = ep.fit(ep.TextClassifier(8), data, validation=tmp_path / "new.csv", **options)
+    assert run.task.classes == ("pos", "neg")
+    assert run.metrics["validation"]["accuracy"].mean > 0.9
+    assert run.evaluate(tmp_path / "new.csv").metrics["accuracy"].mean > 0.9
+
+
+def test_where_no_class_is_positive_none_can_be_chosen():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"a": random.normal(size=40), "race": np.arange(40) // 4, "place": np.arange(40) % 4}
+    )
+    pairs = ep.load_rank_pairs(frame, by="race", target="place")
+    with pytest.raises(ep.Refusal, match="positive is for two classes; got pairs of a ranking"):
+        ep.fit(ep.Pairwise(ep.MLP(4)), pairs, positive="behind", epochs=1)
+
+    def endless():
+        while True:
+            yield random.normal(size=2), int(random.integers(2))
+
+    held = random.normal(size=(20, 2)), random.integers(0, 2, 20)
+    with pytest.raises(ep.Refusal, match="positive needs all targets"):
+        ep.fit(ep.MLP(4), endless(), validation=held, positive=0, epochs=1, batch_size=4)
+
+
+def test_a_class_named_as_its_column_is_no_repeated_header(tmp_path):
+    def read(text):
+        (tmp_path / "a.csv").write_text(text)
+        return ep.load_data(tmp_path / "a.csv", target="y")
+
+    text = "a,y\n" + "".join(f"{i % 7}.5,{'yn'[i % 2]}\n" for i in range(60))
+    found = read(text)
+    assert found.samples == 60 and not any("header is there" in note for note in found.notes)
+    again = read("a,y\n" + "1.5,yes\n2.5,no\n" * 20 + "a,y\n" + "1.5,yes\n2.5,no\n" * 20)
+    assert again.samples == 80, again.notes
+    assert any("header is there" in note for note in again.notes)

@@ -295,7 +295,7 @@ def test_test_samples_on_which_no_baseline_is_beaten_are_said_first() -> None:
     reached, level = run.metrics["test"]["rmse"].mean, np.mean(run.baseline["test.rmse"])
     assert reached > level and not run.verdict.reassures
     assert run.verdict.text.startswith(
-        f"On the test samples no baseline is beaten by the repeats: RMSE {reached:.3g}, and always "
+        f"On the test samples the repeats beat no baseline: RMSE {reached:.3g}, and always "
         f"predicting the same gives {level:.3g}"
     )
     sound = ep.fit(
@@ -314,9 +314,10 @@ def test_a_test_is_warned_of_only_where_nothing_is_better_than_a_baseline() -> N
     assert "loss 0.85, and always predicting the same gives 0.7." in warned(bad)
     assert warned({**bad, "accuracy": [0.8, 0.9]}) == "", "overconfident, and right more often"
     assert warned(bad, samples=5) == "" and warned({"f1": [0.1]}) == ""
+    assert warned({**bad, "loss": [np.nan, np.nan]}) == ""
     one_class = np.array([[[20, 20], [0, 0]]] * 2)
     assert warned(bad, confusion=one_class) == ""
-    assert "their mean prediction does: 0.65" in warned(bad, ensemble={"loss": 0.65})
+    assert "their mean prediction does, with 0.65" in warned(bad, ensemble={"loss": 0.65})
 
 
 def test_an_unstable_training_that_beats_no_baseline_says_so_and_proposes_a_usual_rate() -> None:

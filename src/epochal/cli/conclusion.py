@@ -13,6 +13,7 @@ from epochal.cli.screen import print_places
 from epochal.common.metric_names import label_of
 from epochal.common.text import aligned
 from epochal.curves import picture
+from epochal.data import PairEncoder
 from epochal.runs import Run, evaluation_text as tables
 from epochal.runs.per_class import per_class
 from epochal.training.progress.terminal import section
@@ -33,6 +34,8 @@ def show_result(console: Console, run: Run, folder: Path | None) -> None:
     over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
     results = [*aligned(rows if several else rows[1:]), *run.metric_notes]
     results += [run.metric_warning] if run.metric_warning else []
+    if run.task.kind == "binary" and not isinstance(run.encoder, PairEncoder):
+        results.append(f"--positive {shlex.quote(run.task.classes[0])} makes them those of the other class.")
     section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"

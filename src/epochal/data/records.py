@@ -155,7 +155,10 @@ class SampleEncoder(Record):
     def with_task(self, task: Any) -> Self:
         """The same encoder of another task, where encoders of its kind have one."""
         own: Any = self
-        return cast(Self, dataclasses.replace(own, task=task)) if hasattr(self, "task") else self
+        if hasattr(self, "task"):
+            return cast(Self, dataclasses.replace(own, task=task))
+        table = getattr(self, "table", None)
+        return self if table is None else cast(Self, dataclasses.replace(own, table=table.with_task(task)))
 
     @property
     def sizes(self) -> dict[str, int]:

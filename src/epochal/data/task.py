@@ -122,8 +122,11 @@ def label_values(names: Sequence[str], label_type: str) -> NDArray[Any]:
         raise ValueError(str(error)) from error
 
 
-_YES_FIRST = ("+", "ano", "da", "evet", "igen", "ja", "jah", "áno", "да")
-"""Words for yes that come before their no."""
+_YES_FIRST = {
+    *("+ -", "ano ne", "có không", "da ne", "da nu", "evet hayir", "evet hayır", "igen nem", "j n", "ja nee"),
+    *("ja nei", "ja nein", "ja nej", "já nei", "jā nē", "áno nie", "ναι όχι", "да не", "да нет", "כן לא"),
+}
+"""Yes and no, where yes comes first in order."""
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -133,4 +136,4 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     (('9', '10'), ('nein', 'ja'), ('No', 'Yes'))
     """
     classes = tuple(sorted(names, key=natural))
-    return classes[::-1] if len(classes) == 2 and classes[0].strip().lower() in _YES_FIRST else classes
+    return classes[::-1] if " ".join(classes).lower() in _YES_FIRST else classes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from epochal.common.option_text import call, option
 from epochal.data.records import built
+from epochal.data.task import Task
 from epochal.errors import Refusal
 from epochal.models.initial import Initial
 from epochal.runs import disk
@@ -71,9 +72,8 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Digest]:
         return {name: built(Digest, value) for name, value in files.items()}
 
 
-def check_initial(initial: Any, classes: Sequence[str]) -> None:
+def check_initial(initial: Any, task: Task | None) -> None:
     """Refuse initial parameters of a run that were changed since, or have its classes in another order."""
-    whole = not (isinstance(initial, Initial) and initial.reinitialize)
     initial = initial.path if isinstance(initial, Initial) else initial
     if not isinstance(initial, str | Path):
         return
@@ -88,11 +88,11 @@ def check_initial(initial: Any, classes: Sequence[str]) -> None:
         if path.is_dir():
             raise
         return  # a file beside an unrelated run.json
-    known = run.get("task", {}).get("classes", ())
-    if whole and set(known) == set(classes) and list(known) != list(classes):
+    known = tuple(run.get("task", {}).get("classes", ()))
+    if task is not None and task.kind == "binary" and known == task.classes[::-1]:
         raise Refusal(
-            f'`initial` has the classes in another order: of "{known[1]}", and here of "{classes[1]}"; give '
-            f"{option('positive', known[1])}."
+            f'`initial` has the classes in another order: its positive one is "{known[1]}", and here it is '
+            f'"{known[0]}"; give {option("positive", known[1])}.'
         )
     if file.name in files:
         disk.check(file, files[file.name])

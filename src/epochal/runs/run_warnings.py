@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.metric_names import constant_of, higher_is_better, label_of
-from epochal.common.option_text import option
 from epochal.curves.statistics import three_digits
 from epochal.data import Task
 from epochal.data.grouping import GROUP_LEAK_NOTE_MARKER
@@ -68,13 +68,14 @@ def not_beaten(scores: Scores, baseline: Mapping[str, Sequence[float]], samples:
         sign = 1.0 if higher_is_better(name) else -1.0
         return value is not None and sign * value > sign * levels[name]
 
-    if any(beats(name, scores.metrics[name].mean) for name in known):
+    means = [scores.metrics[name].mean for name in known]
+    if any(map(beats, known, means)) or not all(map(math.isfinite, means)):
         return ""
     name = "rmse" if "rmse" in known else known[0]
     reached, together = scores.metrics[name].mean, scores.ensemble.get(name)
-    ensemble = f"; their mean prediction does: {three_digits(together)}" if beats(name, together) else ""
+    ensemble = f"; their mean prediction does, with {three_digits(together)}" if beats(name, together) else ""
     return (
-        "On the test samples no baseline is beaten by the repeats: "
+        "On the test samples the repeats beat no baseline: "
         f"{label_of(name)} {three_digits(reached)}, and {constant_of(name)} gives "
         f"{three_digits(levels[name])}{ensemble}."
     )
@@ -112,7 +113,7 @@ def notes_on_metrics(
     `scaled` is whether targets are standardized, `ensemble` whether the mean prediction is scored, too.
 
     >>> notes_on_metrics(Task("binary", ("no", "yes")), ["f1"], 1, scaled=False, ensemble=False)
-    ['F1, average precision, precision and recall are of "yes"; `positive="no"` takes the other class.']
+    ['F1, average precision, precision and recall are of "yes".']
     """
     sentences = []
     if scaled:
@@ -120,11 +121,7 @@ def notes_on_metrics(
         units = f"; {' and '.join(own)} {'is' if len(own) == 1 else 'are'} in the target's units"
         sentences.append(f"The loss is of standardized targets (mean 0, sd 1){units if own else ''}.")
     if task.kind == "binary":
-        other, positive = task.classes
-        sentences.append(
-            f'F1, average precision, precision and recall are of "{positive}"; '
-            f"{option('positive', other)} takes the other class."
-        )
+        sentences.append(f'F1, average precision, precision and recall are of "{task.classes[1]}".')
     if task.kind == "multiclass":
         sentences.append("F1, average precision, precision, recall and ROC AUC are means over the classes.")
     if ensemble:

@@ -319,7 +319,7 @@ def _varied(
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, models.Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
-    check_initial(settings.initial, () if dataset.task is None else dataset.task.classes)
+    check_initial(settings.initial, dataset.task)
     start, model = initial_variables(settings.initial, shapes), models.computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"

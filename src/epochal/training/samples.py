@@ -10,6 +10,7 @@ import numpy as np
 
 from epochal.data import (
     Dataset,
+    PairEncoder,
     Scaling,
     Split,
     TargetScaling,
@@ -65,8 +66,9 @@ def with_positive(dataset: Dataset, positive: Any) -> Dataset:
     task = dataset.task
     if positive is None:
         return dataset
-    if task is None or dataset.targets is None or task.kind != "binary":
-        what = "targets that are not known before" if task is None or dataset.targets is None else task.kind
+    pairs = isinstance(dataset.encoder, PairEncoder)
+    if pairs or task is None or dataset.targets is None or task.kind != "binary":
+        what = "pairs of a ranking" if pairs else "no targets" if task is None else task.kind
         raise Refusal(f"`positive` is for two classes; got {what}. Leave it out.")
     known = [word for word in class_words(positive) if word in task.classes]
     if not known:
@@ -139,6 +141,7 @@ def check_endless(settings: Settings) -> None:
         ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
         ("split", settings.split == "chronological", "must be left out where nothing is held out"),
         ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
+        ("positive", settings.positive is not None, "needs all targets, which are not known before"),
         ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
         ("standardize", bool(settings.standardize), "needs a look at all samples; scale them in the source"),
         ("evaluate_train", bool(settings.evaluate_train), "needs the samples again, which are gone"),

@@ -94,7 +94,8 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         level = float(np.mean(list(constant.values())))
         chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, (perfect, level))
-        found.notes += _worse_than_baseline(rows, outcome.tied, level, higher)
+        if found.repeats >= FEWEST_PAIRS:
+            found.notes += _worse_than_baseline(rows, outcome.tied, level, higher)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -241,7 +242,7 @@ def _worse_than_baseline(rows: Sequence[Row], tied: Sequence[str], level: float,
     """Settings that are not shown to be worse than the best one, though they do worse than the baseline."""
     sign = -1.0 if higher else 1.0
     worse = [row.name for row in rows if row.name in tied and sign * row.quality.mean > sign * level]
-    if not worse or len(worse) == len(rows):
+    if not worse or len(worse) == len(tied):
         return []
     differ = "differs" if len(worse) == 1 else "differ"
     return [

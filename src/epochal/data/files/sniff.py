@@ -102,7 +102,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
     layout = _Layout(rows_of(body, delimiter, start, spaced=spaced, quote=quote), reading, name)
     last = rows_of(seen.tail, delimiter, max_rows=len(seen.tail), spaced=spaced, quote=quote)
-    tail = layout.tail(last, len(seen.tail))
+    tail = layout.tail([row for row in last if row.start >= layout.start or not seen.whole], len(seen.tail))
     cells = [row.cells for row in layout.body]
     decimal, unclear = (
         (reading.decimal, frozenset()) if reading.decimal else decimal_separator(cells, delimiter)
@@ -278,10 +278,9 @@ class _Layout:
         if self.reading.skip_rows == 0:
             return 0
         known = [row.cells for row in self.body]
-        near = [row for row in rows if row.start >= self.start]
         gone: list[Row] = []
         cut: Row | None = None
-        for row in reversed(near[-_TAIL_ROWS:]):
+        for row in reversed(rows[-_TAIL_ROWS:]):
             cells, left = row.cells, len(known) - len(gone)
             if left < 2 or cells == known[0]:
                 break
@@ -290,7 +289,7 @@ class _Layout:
                     continue
                 values = [cells, *(one.cells for one in gone)]
                 others = [other for other in known if any(other) and other not in values]
-                others += [one.cells for one in near if one.start < row.start and any(one.cells)]
+                others += [one.cells for one in rows if one.start < row.start and any(one.cells)]
                 outside = left > 2 and is_title(cells, self.fields)
                 if len(cells) >= self.fields:
                     filled = [sum(map(bool, row)) for row in (cells, *others)]

@@ -207,6 +207,8 @@ def _headers_in(table: pa.Table, dialect: Dialect) -> int:
         return 0
     same: Any = pa.scalar(True)
     for column, cell in zip(table.columns, cells, strict=True):
+        if cell and not pa.types.is_string(column.type) and not cell.replace(".", "", 1).isdigit():
+            return 0  # the name would have made the column text
         if pa.types.is_string(column.type) and cell and pc.any(same).as_py():
             same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
     return 0 if isinstance(same, pa.Scalar) else int(pc.sum(same).as_py() or 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,9 +190,6 @@ class TableBased(SampleEncoder):
     """The base of encoders that encode the columns of a table, and do more with them."""
 
     table: TableEncoder
-
-    def with_task(self, task: Task) -> Self:
-        return replace(self, table=self.table.with_task(task))
 
     @property
     def code_sizes(self) -> tuple[int, ...]:
