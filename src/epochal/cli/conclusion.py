@@ -35,7 +35,8 @@ def show_result(console: Console, run: Run, folder: Path | None) -> None:
     results = [*aligned(rows if several else rows[1:]), *run.metric_notes]
     results += [run.metric_warning] if run.metric_warning else []
     if run.task.kind == "binary" and not isinstance(run.encoder, PairEncoder):
-        results.append(f"--positive {shlex.quote(run.task.classes[0])} makes them those of the other class.")
+        other = shlex.quote(run.task.classes[0])
+        results.append(f"With --positive {other}, F1, precision and recall are of that class.")
     section(console, f"Results at the best epoch{over}", results, width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
