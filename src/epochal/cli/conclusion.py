@@ -34,7 +34,8 @@ def show_result(console: Console, run: Run, folder: Path | None) -> None:
     over = f", over {run.repeats} repeats" if several else " (1 repeat: no interval)"
     results = [*aligned(rows if several else rows[1:]), *run.metric_notes]
     results += [run.metric_warning] if run.metric_warning else []
-    if run.task.kind == "binary" and not isinstance(run.encoder, PairEncoder):
+    chosen = run.settings.get("positive") is not None or isinstance(run.encoder, PairEncoder)
+    if run.task.kind == "binary" and not chosen:
         other = shlex.quote(run.task.classes[0])
         results.append(f"With --positive {other}, F1, precision and recall are of that class.")
     section(console, f"Results at the best epoch{over}", results, width)
