@@ -358,4 +358,4 @@ def test_a_setting_that_was_ahead_of_the_defaults_is_told() -> None:
     assert others(ahead).endswith("but failed on 1 of 4 fresh seeds.")
     worse = final([0.9] * 4)
     assert Confirmed(usual, worse, usual, advice, none_beats_baseline=False).ahead is None
-    assert others(None) == "No other setting that was tried does better there."
+    assert others(None) == "The best other setting that was tried is no better there."

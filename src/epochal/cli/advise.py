@@ -157,7 +157,7 @@ MARKS = {
     "*": "advised",
     "+": "reference of the differences, not advised",
     "=": "no significant difference",
-    "-": "tried on few repeats only",
+    "-": "given up before the seeds that decide",
     " ": "no mark: worse",
 }
 """How a setting stands."""
@@ -206,7 +206,12 @@ def _expected(found: Advice) -> list[str]:
             middle, low, high = map(telling(less.format_value, *less.ci95), (less.mean, *less.ci95))
             that = "the advised" if found.recommended else "the nearest"
             lines[-1] += f"; {that} less it: {middle} ({ranged(low, high)})"
-    lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
+    chose = (
+        "nothing"
+        if found.best_tried is None
+        else "only the epochs of the defaults, for each repeat by the others"
+    )
+    lines.append(f"the intervals are those of the mean on new rows; these seeds chose {chose}")
     if found.recommended:
         lines.append(f"one training as advised takes about {duration(found.seconds)}")
     return lines

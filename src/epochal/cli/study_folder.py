@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,7 +84,9 @@ def run_study(
     if page is not None:
         with replacing(page) as partial:
             found.report(partial, **({"command": shlex.join(line)} if what == "advise" else {}))
-    show(screen, found, line)
+    # What is known only after the split belongs on the screen, too; the page has it with the data.
+    late = tuple(note for note in found.data["notes"] if note not in dataset.raw_notes)
+    show(screen, replace(found, notes=(*late, *found.notes)), line)
     screen.paths(folder, page)
     return found, line, {"folder": str(folder), "report": None if page is None else str(page)}
 

@@ -64,7 +64,7 @@ class Tried:
     ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
     tied                       whether it differs from the advised one only by chance, with as many repeats.
-    given_up                   whether it was tried on few repeats only, which do not tell it from the best.
+    given_up                   whether it was given up before the seeds that decide, not shown to be worse.
     epochs                     for "quality" the epochs that are best for it, after which it is judged.
     reference                  whether it is what the others are compared with, which need not be advised.
     """
@@ -136,8 +136,8 @@ class Advice:
     optimizer      its name.
     column         the monitored metric; `target_value` the mean value that counts as reached (each repeat has
                    its own), and `target_words` how it was set.
-    quality        the monitored metric after the advised epochs, with seeds that chose nothing; its interval
-                   is that of the mean on new rows. `metrics` are the other columns there.
+    quality        the monitored metric after the advised epochs, with seeds that chose no setting; its
+                   interval is that of the mean on new rows. `metrics` are the other columns there.
     defaults       what the defaults give on the same seeds; `best_tried` the best of the other settings.
     failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.

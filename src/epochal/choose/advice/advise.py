@@ -120,7 +120,7 @@ def advise(
     runner = TrialRunner(prepare_shared(model, dataset, settings), control=control)
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
-    steps.opening(dataset)
+    steps.opening(runner.base.dataset)
     steps.where = lambda: runner.executor.where
     with closing(steps), training_on(ray, runner):
         if folder is not None:

@@ -324,7 +324,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
 
 def _others(ahead: FinalEstimate | None) -> str:
     if ahead is None:
-        return "No other setting that was tried does better there."
+        return "The best other setting that was tried is no better there."
     failed = f"failed on {ahead.failures} of {_seeds(ahead.looked_at)}"
     return f"Another was better on average, but {failed if ahead.failures else 'may not beat the baseline'}."
 

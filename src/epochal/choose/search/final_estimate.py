@@ -1,4 +1,4 @@
-"""Trainings of the winner and of the defaults on final seeds, which chose nothing.
+"""Trainings of the winner and of the defaults on final seeds, which chose no setting.
 
 A setting picked because it looked best on some seeds looks better there than it is. So its expected results,
 and whether it trains at all and beats the baseline, come from other seeds.

@@ -128,7 +128,7 @@ def confirm(
     epochs: int,
     default: Point,
 ) -> Confirmed:
-    """Train the winner and the defaults on seeds that chose nothing, and decide.
+    """Train the winner and the defaults on seeds that chose no setting, and decide.
 
     Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
     of these are for the final estimate, with the defaults beside it; the others look for a failure that is

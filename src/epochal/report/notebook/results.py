@@ -128,8 +128,8 @@ def advice_html(found: Advice) -> str:
         paragraph(found.answer, found.indistinguishable),
         table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
         paragraph(
-            "range: all settings without a significant difference; of the epochs, where four fifths of the "
-            "repeats are best"
+            "range: the advised setting and all that were tried on as many repeats without a significant "
+            "difference from it; of the epochs, where four fifths of the repeats are best"
             if found.recommended
             else ""
         ),
