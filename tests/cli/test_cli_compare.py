@@ -64,6 +64,19 @@ def test_the_answer_comes_first_and_the_screen_fits_80_columns(call, tmp_path):
     assert (folder / "report.html").is_file()
 
 
+@pytest.mark.parametrize("what", ["compare", "advise"])
+def test_what_is_known_after_the_split_is_on_the_screen(what, call, tmp_path):
+    days = "".join(f"2024-{1 + i // 28:02}-{1 + i % 28:02},{i % 7}.5,{'ab'[i % 2]}\n" for i in range(60))
+    (tmp_path / "log.csv").write_text("day,a,kind\n" + days)
+    result = call(what, "log.csv", *SMALL, *(SIZES if what == "compare" else ("--batch-size", "8")))
+    assert result.status in (0, 1), result
+    screen = " ".join(result.out.split())
+    assert screen.count("the rows are in the order of column 1") == 1
+    assert (
+        screen.index("Notes") < screen.index("the rows are in the order of column 1") < screen.index("Cost")
+    )
+
+
 def test_json_is_one_document_and_its_rows_are_those_of_the_screen(call):
     result = call("compare", "example:iris", *SMALL, *SIZES, "--json", "--out", "here")
     assert result.status == 0
