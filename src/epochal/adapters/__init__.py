@@ -1,0 +1,1 @@
+"""Adapters: epochal within other libraries, and their models within epochal."""
