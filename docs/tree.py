@@ -25,6 +25,7 @@ LAYERS = (
     "training",
     "choose",
     "report",
+    "adapters",
     "applications",
     "cli",
 )

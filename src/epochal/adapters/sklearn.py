@@ -30,7 +30,18 @@ NETWORK = (64, 64)
 """Hidden units where no model is given, as on the command line."""
 
 ELSEWHERE = frozenset(
-    ("seed", "task", "test", "stream", "workers", "threshold", "split", "gap", "stateful", "optimizer_options")
+    (
+        "seed",
+        "task",
+        "test",
+        "stream",
+        "workers",
+        "threshold",
+        "split",
+        "gap",
+        "stateful",
+        "optimizer_options",
+    )
 )
 """Options of a training that an estimator has in other words, or not at all."""
 
@@ -41,14 +52,16 @@ OWN: dict[str, Any] = {"validation": 0.0, "patience": None, "optimizer_options":
 def _signature() -> inspect.Signature:
     """That of the constructors: a network, then the options of a training, as `Settings` declares them."""
     usual = Settings()
-    named = {one.name: getattr(usual, one.name) for one in fields(Settings) if one.name not in ELSEWHERE} | OWN
+    named = {
+        one.name: getattr(usual, one.name) for one in fields(Settings) if one.name not in ELSEWHERE
+    } | OWN
     first, rest = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("self", first), inspect.Parameter("model", first, default=None)]
     parameters += [inspect.Parameter(name, rest, default=value) for name, value in named.items()]
     return inspect.Signature(parameters)
 
 
-class _Estimator(BaseEstimator):
+class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both estimators share; scikit-learn reads the parameters from the constructor's signature."""
 
     _signature: ClassVar[inspect.Signature] = _signature()
@@ -69,7 +82,7 @@ class _Estimator(BaseEstimator):
         if hasattr(X, "dtypes") and not all(getattr(kind, "kind", "O") in "buif" for kind in X.dtypes):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
-        return validate_data(self, X, reset=reset, **checks)
+        return validate_data(self, X, reset=reset, accept_sparse="csr", **checks)
 
     def _train(self, X: Any, y: Any, sample_weight: Any, task: str) -> Self:
         options = self.get_params(deep=False)
@@ -106,7 +119,7 @@ def _weighed(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     return X[keep], y[keep], weights[keep]
 
 
-class EpochalClassifier(ClassifierMixin, _Estimator):
+class EpochalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """A network as a classifier of scikit-learn: two classes, several, or labels.
 
     Args:
@@ -150,7 +163,9 @@ class EpochalClassifier(ClassifierMixin, _Estimator):
         X, y, sample_weight = _weighed(X, y, sample_weight)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"EpochalClassifier needs at least 2 classes; got 1 class ({self.classes_[0]!r}).")
+            raise ValueError(
+                f"EpochalClassifier needs at least 2 classes; got 1 class ({self.classes_[0]!r})."
+            )
         return self._train(X, codes, sample_weight, "classification")
 
     def predict_proba(self, X: Any) -> Floats:
@@ -170,7 +185,7 @@ class EpochalClassifier(ClassifierMixin, _Estimator):
         return tags
 
 
-class EpochalRegressor(RegressorMixin, _Estimator):
+class EpochalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """A network as a regressor of scikit-learn, of one target or several.
 
     The arguments and attributes are those of `EpochalClassifier`, but for `classes_`.
@@ -188,7 +203,9 @@ class EpochalRegressor(RegressorMixin, _Estimator):
         Raises:
             ValueError: inputs that are no samples, and what cannot be trained (`ep.Refusal`).
         """
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         X, y, sample_weight = _weighed(X, y, sample_weight)
