@@ -28,7 +28,7 @@ WEIGHTS = "mini-batches see weights, not repeated samples; on a full batch they 
 
 
 def exempt(estimator):
-    return {"check_sample_weight_equivalence_on_dense_data": WEIGHTS}
+    return {f"check_sample_weight_equivalence_on_{kind}_data": WEIGHTS for kind in ("dense", "sparse")}
 
 
 @parametrize_with_checks(

@@ -102,6 +102,11 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         check_is_fitted(self)
         return self.run_.predict(self._checked(X, reset=False)).values
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @property
     def n_iter_(self) -> int:
         """The epochs of the longest repeat."""
