@@ -75,7 +75,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             if name != "self":
                 setattr(self, name, value)
 
-    __init__.__signature__ = _signature  # type: ignore[attr-defined]
+    __init__.__signature__ = _signature  # type: ignore[attr-defined]  # functions may have one
 
     def _checked(self, X: Any, *, reset: bool, **checks: Any) -> Any:
         """Inputs as numbers; a data frame with other columns is left to the reader of tables."""
@@ -124,7 +124,7 @@ def _weighed(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     return X[keep], y[keep], weights[keep]
 
 
-class EpochalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+class EpochalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]  # likewise
     """A network as a classifier of scikit-learn: two classes, several, or labels.
 
     Args:
@@ -190,7 +190,7 @@ class EpochalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return tags
 
 
-class EpochalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+class EpochalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]  # likewise
     """A network as a regressor of scikit-learn, of one target or several.
 
     The arguments and attributes are those of `EpochalClassifier`, but for `classes_`.

@@ -206,12 +206,10 @@ def _expected(found: Advice) -> list[str]:
             middle, low, high = map(telling(less.format_value, *less.ci95), (less.mean, *less.ci95))
             that = "the advised" if found.recommended else "the nearest"
             lines[-1] += f"; {that} less it: {middle} ({ranged(low, high)})"
-    chose = (
-        "nothing"
-        if found.best_tried is None
-        else "only the epochs of the defaults, for each repeat by the others"
+    lines.append(
+        "the intervals are those of the mean on new rows; these seeds chose only the epochs of the defaults, "
+        "for each repeat by the others"
     )
-    lines.append(f"the intervals are those of the mean on new rows; these seeds chose {chose}")
     if found.recommended:
         lines.append(f"one training as advised takes about {duration(found.seconds)}")
     return lines
