@@ -89,13 +89,14 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
     same: tuple[str, ...] = ()
+    worse = list[str]()
     if any(math.isfinite(row.quality.mean) for row in rows):
         perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         level = float(np.mean(list(constant.values())))
         chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, (perfect, level))
         if found.repeats >= FEWEST_PAIRS:
-            found.notes += _worse_than_baseline(rows, outcome.tied, level, higher)
+            worse = _worse_than_baseline(rows, outcome.tied, level, higher)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -120,7 +121,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         ),
         curves={row.name: Curves.concatenate([one.curves for one in found.trials[row.name]]) for row in rows},
         timing=found.timing,
-        notes=_notes(found, rows, remark),
+        notes=(*_notes(found, rows, remark), *worse),
         usage=Usage(found.runner.trainings, found.updates, seconds),
         data=describe_data(found.runner.base),
         settings=_common(found),
