@@ -25,7 +25,6 @@ LAYERS = (
     "training",
     "choose",
     "report",
-    "adapters",
     "applications",
     "cli",
 )

@@ -48,7 +48,6 @@ _NAMES = {
     "epochal.choose.comparison.compare": "compare",
     "epochal.choose.comparison.comparison": "Comparison",
     "epochal.applications.word_vectors": "word_vectors WordVectors",
-    "epochal.adapters.sklearn": "EpochalClassifier EpochalRegressor",
 }
 """The public names by the module that has them."""
 
@@ -72,10 +71,6 @@ late_bound.FUNCTIONS.update(
 
 if TYPE_CHECKING:
     from epochal import nn as nn
-    from epochal.adapters.sklearn import (
-        EpochalClassifier as EpochalClassifier,
-        EpochalRegressor as EpochalRegressor,
-    )
     from epochal.applications.word_vectors import WordVectors as WordVectors, word_vectors as word_vectors
     from epochal.choose.advice.advice import Advice as Advice
     from epochal.choose.advice.advise import advise as advise

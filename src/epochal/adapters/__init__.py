@@ -1,1 +1,0 @@
-"""Adapters: epochal within other libraries, and their models within epochal."""
