@@ -544,3 +544,25 @@ def test_noise_that_is_judged_by_accuracy_beats_no_baseline(fixed: bool) -> None
         )  # fmt: skip
         beaten += found.baseline_not_beaten is None
     assert beaten <= 1
+
+
+def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
+    """One repeat that is far off widens every interval, and one that is not finite is in no mean."""
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(200, 4))
+    shared = {"batch_size": 8, "optimizer": "sgd", "epochs": 8, "progress": False}
+    labels = (rows[:, 0] + 0.5 * random.normal(size=200) > 0).astype(int)
+    found = ep.compare(ep.MLP(16), rows, labels, learning_rate=[0.05, 8], repeats=3, **shared)
+    good, collapsed = found.rows
+    assert good.learning_rate == 0.05 and collapsed.quality.mean > 2 > good.quality.mean
+    assert collapsed.difference.better is None and collapsed.name not in found.tied
+    assert "rate 8 did worse than the baseline on average" in found.answer
+    assert "no significant difference" not in found.answer
+    assert "○ worse than the baseline" in found.report(Path(tempfile.mkdtemp()) / "page.html").read_text()
+
+    rows[:, 3] = np.exp(3 * rows[:, 3])
+    target = 3 * rows[:, 0] + rows[:, 1] + 0.3 * random.normal(size=200)
+    found = ep.compare(ep.MLP(16), rows, target, learning_rate=[0.01, 0.15, 0.25], repeats=5, **shared)
+    broken = [row.name for row in found.rows if 0 < row.diverged < row.repeats]
+    assert broken and not {*broken} & {*found.tied}, [(row.name, row.diverged) for row in found.rows]
+    assert "did not stay finite in some repeats" in found.answer

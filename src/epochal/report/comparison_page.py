@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from epochal.choose.comparison.comparison import Comparison, Row
-from epochal.choose.comparison.sentences import UNBEATEN, at_best, join_names, telling, use
+from epochal.choose.comparison.sentences import UNBEATEN, at_best, failure, join_names, telling, use
 from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
@@ -209,6 +209,8 @@ def _standing(row: Row, comparison: Comparison) -> Cell:
         words = "best mean"
     elif stands == "tied" and row.name in comparison.same:
         words = "practically the same"
+    elif stands == "worse":
+        words = failure(row) or words
     lost = row.dropped
     why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
     return Cell(f"{shape} {words}", why, str(list(study_page.STANDINGS).index(stands)), "stand")

@@ -132,8 +132,11 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
         # On other seeds its values are others: what the winner has on all of them, and the difference.
         whole = summarize(scores.sign * scores.by_others(best, adviser.used)).mean
         middle, low, high = whole + apart.mean, whole + less, whole + more
-    level = point == best or (less <= 0 if scores.sign > 0 else more >= 0)
     epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
+    constant = float(np.mean([scores.baseline[repeat] for repeat in repeats]))
+    useless = scores.sign * (values.mean() - constant) > 0 and not adviser.confirmed.none_beats_baseline
+    close = not useless and epochs is not None and (less <= 0 if scores.sign > 0 else more >= 0)
+    level = point == best or close
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
     spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (apart.mean, less, more)

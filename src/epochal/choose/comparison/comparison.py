@@ -126,7 +126,8 @@ class Comparison:
     same        the settings that are practically the same as the recommended one, itself included.
     best        the name of the setting with the best mean.
     tied        the settings that are not detectably worse than the best, itself included: practically the
-                same, or without a significant difference.
+                same, or without a significant difference. None that does worse than a baseline which the best
+                one beats, or that breaks in more repeats.
     margin      the smallest difference of the monitored metric that matters.
     baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
     target_value   of the monitored metric, which counts as reached, or None; `target_words`: how it was set.

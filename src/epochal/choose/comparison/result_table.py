@@ -89,15 +89,18 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
     same: tuple[str, ...] = ()
-    worse = list[str]()
+    tied = outcome.tied
+    by_name = {row.name: row for row in rows}
+    not_beaten = _baseline_not_beaten(found, outcome.best, criteria)
     if any(math.isfinite(row.quality.mean) for row in rows):
         perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         level = float(np.mean(list(constant.values())))
-        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher, (perfect, level))
+        chosen, same = recommended(by_name, outcome, values, higher, (perfect, level))
         if found.repeats >= FEWEST_PAIRS:
-            worse = _worse_than_baseline(rows, outcome.tied, level, higher)
-    rows = _sorted(rows, chosen, outcome.tied, higher)
+            of_use = level if not_beaten is None else math.nan
+            tied = _without_failures(tied, by_name, by_name[outcome.best], of_use)
+    rows = _sorted(rows, chosen, tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
@@ -109,9 +112,9 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         recommended=chosen,
         same=same,
         best=outcome.best,
-        tied=outcome.tied,
+        tied=tied,
         margin=outcome.margin,
-        baseline_not_beaten=_baseline_not_beaten(found, outcome.best, criteria),
+        baseline_not_beaten=not_beaten,
         target_value=target_value,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -121,7 +124,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         ),
         curves={row.name: Curves.concatenate([one.curves for one in found.trials[row.name]]) for row in rows},
         timing=found.timing,
-        notes=(*_notes(found, rows, remark), *worse),
+        notes=_notes(found, rows, remark),
         usage=Usage(found.runner.trainings, found.updates, seconds),
         data=describe_data(found.runner.base),
         settings=_common(found),
@@ -239,17 +242,20 @@ def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) 
     return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
 
 
-def _worse_than_baseline(rows: Sequence[Row], tied: Sequence[str], level: float, higher: bool) -> list[str]:
-    """Settings that are not shown to be worse than the best one, though they do worse than the baseline."""
-    sign = -1.0 if higher else 1.0
-    worse = [row.name for row in rows if row.name in tied and sign * row.quality.mean > sign * level]
-    if not worse or len(worse) == len(tied):
-        return []
-    differ = "differs" if len(worse) == 1 else "differ"
-    return [
-        f"{join_names(worse)} did worse than the baseline on average, and {differ} too much from repeat to "
-        "repeat for a test to tell."
-    ]
+def _without_failures(
+    tied: Sequence[str], rows: Mapping[str, Row], best: Row, level: float
+) -> tuple[str, ...]:
+    """The tied settings without those that break in some repeats, or do worse than a baseline that is beaten.
+
+    A loss of 10^9 in one repeat has so large a spread that no test over repeats tells it from any other; one
+    that is not finite is in no mean.
+    """
+
+    def failed(row: Row) -> bool:
+        beyond = (row.quality.mean - level) * (best.quality.mean - level) < 0
+        return beyond or row.diverged > best.diverged
+
+    return tuple(name for name in tied if not failed(rows[name]))
 
 
 def _likely(found: ComparisonState, repeats: Sequence[int], level: float, reached: float) -> bool:

@@ -94,6 +94,8 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
     rest = [other for other in finite if other not in [*same, *unclear]]
+    failed = [other for other in rest if failure(other)]
+    rest = [other for other in rest if other not in failed]
     early = [other for other in rest if other.difference and other.difference.better != best.name]
     worse = [other for other in rest if other not in early]
     parts = ["the best mean"] if row is best and (same or unclear) else []
@@ -110,19 +112,33 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     elif row is not best:
         parts.append(f"steadier than {_those(found, [best])}")
     tails: list[str] = []
+    here = " on these validation samples" if found.same_split else ""
     if worse and row is best:
-        parts.append(f"significantly better than {_those(found, worse, of=finite)}")
+        parts.append(f"significantly better than {_those(found, worse, of=finite)}{here}")
     elif worse:
         are = "is" if len(worse) == 1 else "are"
-        tails.append(f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}")
+        tails.append(f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}{here}")
     if early:
         were = "was" if len(early) == 1 else "were"
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
         behind = f"significantly worse than {_those(found, ahead)}"
         tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
+    broken = [other for other in failed if other.diverged]
+    useless = [other for other in failed if not other.diverged]
+    if broken:
+        tails.append(f"{_those(found, broken)} did not stay finite in some repeats")
+    if useless:
+        tails.append(f"{_those(found, useless)} did worse than the baseline on average")
     if tails:
         return ["; ".join([", ".join(parts), *tails] if parts else tails)]
     return parts or ["the only one whose loss stayed finite"]
+
+
+def failure(row: Row) -> str:
+    """Why a setting is not tied with the best one though no test tells them apart; empty if one does."""
+    if row.dropped is not None or row.difference is None or row.difference.better is not None:
+        return ""
+    return f"not finite in {row.diverged} of {row.repeats}" if row.diverged else "worse than the baseline"
 
 
 def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:
