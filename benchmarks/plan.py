@@ -13,7 +13,7 @@ from epochal.plan import Plan
 
 BATCH_SIZE = 32
 CALLS = 200
-MOST_PERMUTED = 10**7  # 10^12 would take NumPy 8 TB
+MAX_PERMUTED = 10**7  # 10^12 would take NumPy 8 TB
 
 
 def seconds(work: Callable[[int], object], calls: int) -> Figure:
@@ -75,7 +75,7 @@ def main() -> None:
             "find": seconds(find, CALLS).times(1e3),
             "peak": peak_bytes(batch) / 1e3,
         }
-        if samples <= MOST_PERMUTED:
+        if samples <= MAX_PERMUTED:
             row["permutation"] = seconds(permutation, calls=3).times(1e3)
             row["permutation_peak"] = peak_bytes(permutation) / 1e3
         table.rows.append(row)

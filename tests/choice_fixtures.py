@@ -141,7 +141,7 @@ def comparison(**more: Any) -> Comparison:
         "usage": Usage(52, 123_456, 75.0),
         "data": data(),
         "settings": {"optimizer": EVIL, "model": {"kind": "mlp", "hidden": [16]}},
-        "conditions": conditions(),
+        "environment": environment(),
     }  # fmt: skip
     return Comparison(**(fields | more))
 
@@ -206,7 +206,7 @@ def data() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def conditions() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     return {"date": "2026-11-24T10:00:00+00:00", "device": f"cpu {EVIL}", "versions": {"jax": "0.10"}}
 
 
@@ -267,7 +267,7 @@ def advice(**more: Any) -> Advice:
         "usage": AdviceUsage(120, 54_321, 12.5, 33.0, 0.021, "11 sizes × 9 rates × 10 repeats, 100 epochs"),
         "data": data(),
         "settings": {"model": {"kind": "mlp", "hidden": [16]}, "loss": EVIL},
-        "conditions": conditions(),
+        "environment": environment(),
     }  # fmt: skip
     return Advice(**(fields | more))
 

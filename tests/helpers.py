@@ -188,7 +188,7 @@ def without_times(found: Any) -> dict[str, Any]:
 
     Which one of several equally good settings is recommended, and stands first, depends on the clock too.
     """
-    timed = {"usage", "timing", "conditions", "folder", "answer", "notes", "seconds", "update_seconds"}
+    timed = {"usage", "timing", "environment", "folder", "answer", "notes", "seconds", "update_seconds"}
     fastest = {"recommended", "same", "regimes"} if isinstance(found, ep.Comparison) else set()
 
     def plain(value: Any) -> Any:

@@ -221,7 +221,7 @@ def runs() -> Iterator[tuple[str, Any]]:
         "groups",
         {
             "notes": stacks.notes,
-            "conditions": [shared.conditions["devices"], shared.conditions["devices_a_batch"]],
+            "environment": [shared.environment["devices"], shared.environment["devices_a_batch"]],
             "fitted": gap([one.last for one in shared.fitted], [one.last for one in alone.fitted]),
             "same places": shared.curves.update.tolist() == alone.curves.update.tolist(),
         },

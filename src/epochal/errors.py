@@ -121,7 +121,7 @@ def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") 
     return f'unknown {kind} "{given or name}"{hint} Known: {", ".join(known)}.'
 
 
-_MOST_PROBLEMS = 8
+_MAX_PROBLEMS = 8
 """Most problems that one refusal lists; the others are counted."""
 
 
@@ -135,7 +135,7 @@ def join_refusals(problems: Sequence[str]) -> Refusal:
     """
     if len(problems) == 1:
         return Refusal(problems[0])
-    shown = problems if len(problems) <= _MOST_PROBLEMS else problems[: _MOST_PROBLEMS - 1]
+    shown = problems if len(problems) <= _MAX_PROBLEMS else problems[: _MAX_PROBLEMS - 1]
     listed = " ".join(f"({number}) {problem}" for number, problem in enumerate(shown, start=1))
     hidden = len(problems) - len(shown)
     more = f" And {hidden:,} more of the kind." if hidden else ""

@@ -31,7 +31,7 @@ def _hasty():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(advise, "MORE_REPEATS", 0)
         patch.setattr(advise, "FINAL_SEEDS", 2)
-        patch.setattr(pilot, "MOST_BATCHES", 4)
+        patch.setattr(pilot, "MAX_BATCHES", 4)
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 

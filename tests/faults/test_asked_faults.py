@@ -20,7 +20,7 @@ from epochal.data.registry import recipe_from_dict
 from epochal.settings import Settings
 from epochal.training.differences import differences
 from epochal.training.prepare import prepare
-from epochal.training.request import ask_again, changed_conditions, conditions_of, request_json, with_epochs
+from epochal.training.request import ask_again, environment_changes, environment_of, request_json, with_epochs
 from epochal.training.resume_fingerprint import resume_fingerprint
 
 OPTIONS: dict[str, Any] = {
@@ -266,15 +266,15 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
     np.save(path, values)
     second = prepare(*ask_again(written))
     assert differences(written["fingerprint"], resume_fingerprint(second)) == []
-    now = conditions_of(second)
-    (since,) = changed_conditions(written["conditions"], now)
+    now = environment_of(second)
+    (since,) = environment_changes(written["environment"], now)
     assert "was written since" in since
     versions = {**now["versions"], "jax": "9.9"}
-    assert changed_conditions({**now, "versions": versions, "device": "x"}, now) == [
+    assert environment_changes({**now, "versions": versions, "device": "x"}, now) == [
         f"jax: 9.9 then, {jax.__version__} now",
         f"device: x then, {now['device']} now",
     ]
-    assert changed_conditions({}, now) != []
+    assert environment_changes({}, now) != []
 
 
 def test_arrays_and_frames_have_no_recipe(table: Path) -> None:

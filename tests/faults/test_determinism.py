@@ -59,7 +59,7 @@ def test_every_program_of_a_training_is_compiled_with_them(on_a_gpu, monkeypatch
     options = {"epochs": 1, "batch_size": 8, "deterministic": True}
     run = ep.fit(ep.MLP(3), DATA, **options)
     assert asked == [OPTIONS] * 2, "the drawing of parameters, and the training itself"
-    assert run.settings["deterministic"] is True and run.conditions["deterministic"] is True
+    assert run.settings["deterministic"] is True and run.environment["deterministic"] is True
     monkeypatch.setattr(jax, "jit", jit)
     run.predict(DATA[0])
     assert asked[2:] == [OPTIONS]

@@ -134,7 +134,7 @@ def test_a_table_in_words_has_not_very_many_columns(tmp_path, columns):
 
 
 def test_a_table_has_columns_that_can_be_looked_at(monkeypatch):
-    monkeypatch.setattr(column_types, "MOST_COLUMNS", 3)
+    monkeypatch.setattr(column_types, "MAX_COLUMNS", 3)
     refused(
         lambda: column_types.normalize_types(pa.table({name: [1] for name in "abcd"})),
         "at most 3 columns; got 4",

@@ -106,7 +106,7 @@ def hostile_run(task, scores, repeats, **more):
         scores={"validation": scores},
         data={**data, "sizes": {"train": 30}, "notes": [HOSTILE]},
         encoder=None,
-        conditions={"command": HOSTILE, "date": "2026-11-23T08:00", HOSTILE: 1},
+        environment={"command": HOSTILE, "date": "2026-11-23T08:00", HOSTILE: 1},
         rows=np.arange(1, 41),
         split_codes=(np.repeat(np.array([1, 2], np.uint8), [30, 10]),) * repeats,
         **more,

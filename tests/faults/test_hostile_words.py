@@ -106,7 +106,7 @@ def test_a_listing_of_hostile_runs_is_a_listing(tmp_path, capsys):
     good = read_json(tmp_path / ".kept" / "run.json")
     good["data"]["source"] = f"table {STEERING}.csv"
     wrong = [
-        [], 3, None, {"conditions": 3}, {**good, "conditions": {"date": 5}}, {**good, "scores": []},
+        [], 3, None, {"environment": 3}, {**good, "environment": {"date": 5}}, {**good, "scores": []},
         {**good, "settings": {"batch_size": "8", "epochs": 10**400, "repeats": None}},
         {**good, "scores": {"test": {"metrics": {"loss": {"per_repeat": ["x", [], 10**400]}}}}},
         {**good, "verdict": {"kind": {"a": 1}}}, {**good, "data": {"source": ["x"]}},

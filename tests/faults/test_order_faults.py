@@ -126,7 +126,7 @@ def test_an_audit_counts_what_the_batches_hold(remainder):
 
 def test_an_audit_knows_the_classes_of_the_order():
     found = Plan(10, 5, 50, order=Stratified(LABELS)).audit()
-    assert found.epochs == 10 and found.least_uses == found.most_uses == 10
+    assert found.epochs == 10 and found.min_uses == found.max_uses == 10
     assert [(one.least, one.most) for one in found.classes] == [(3, 3), (2, 2)]
     assert "left out          none" in str(found)
 

@@ -258,7 +258,7 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
         assert replace(mine, seconds=other.seconds) == other
     assert here.metrics == there.metrics
     assert any("was lost" in one.words for one in events if isinstance(one, ep.ClusterNote))
-    assert "1 node died on the way" in there.conditions["trained_on"]
+    assert "1 node died on the way" in there.environment["trained_on"]
     assert ep.load(folder).curves.update.tolist() == here.curves.update.tolist()
 
 

@@ -80,7 +80,7 @@ def _of(run: Any) -> list[Any]:
     return [
         json.dumps(run.settings, sort_keys=True), json.dumps(run.data, sort_keys=True), str(run.plan),
         run.verdict.sentence, dict(run.curves.columns), list(run.split_codes), run.rows, list(run.names),
-        [str(one) for one in run.outcomes], fitted, json.dumps(run.conditions, sort_keys=True),
+        [str(one) for one in run.outcomes], fitted, json.dumps(run.environment, sort_keys=True),
     ]  # fmt: skip
 
 

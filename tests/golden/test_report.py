@@ -74,7 +74,7 @@ def run_of(happened: Curves | None = None, **more: Any) -> Run:
             "notes": [f'column "{EVIL}" looks like an identifier: left out'],
         },
         "encoder": None,
-        "conditions": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23T08:00", EVIL: 1},
+        "environment": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23T08:00", EVIL: 1},
         "split_codes": (np.ones(40, np.uint8),) * 3,
         "baseline": {"validation.loss": 0.69, "validation.accuracy": [0.6, 0.6, 0.6]},
     }

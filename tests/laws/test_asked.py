@@ -21,7 +21,7 @@ from epochal.training.json_settings import read_settings, write_settings
 from epochal.training.loop import make_stack
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
-from epochal.training.request import ask_again, changed_conditions, conditions_of, request_json
+from epochal.training.request import ask_again, environment_changes, environment_of, request_json
 from epochal.training.resume_fingerprint import program_digest, resume_fingerprint
 from helpers import assert_same_bits
 
@@ -44,7 +44,7 @@ def prepared_again(first: Prepared) -> Prepared:
     ]
     assert differences(written["fingerprint"], through_json(resume_fingerprint(second))) == []
     assert through_json(request_json(second)["settings"]) == written["settings"]
-    assert changed_conditions(written["conditions"], conditions_of(second)) == []
+    assert environment_changes(written["environment"], environment_of(second)) == []
     return second
 
 
@@ -203,7 +203,7 @@ def test_every_kind_of_data_in_files_is_read_again(table: Path, tmp_path: Path) 
         (ep.LSTM(3), ep.load_windows(series, target="v", lags=6, inputs=()), {}),
         (ep.GRU(3), ep.load_windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
         (ep.TextClassifier(3, 4), ep.load_texts(texts, text="t", target="liked"), {"order": "buckets"}),
-        (ep.Pairwise(ep.MLP(4)), ep.load_rank_pairs(ranks, by="race", target="rank", most=3), {}),
+        (ep.Pairwise(ep.MLP(4)), ep.load_rank_pairs(ranks, by="race", target="rank", max_pairs=3), {}),
         (ep.MLP(4), arrays, {"stream": True}),
         (ep.MLP(4), ep.load_data(table, target="kind", drop=["x"]), {"validation": table}),
         (ep.CNN(4), images, {"augment": (ep.Flip(), ep.Shift(1.23456789012)), "batch_size": 4}),

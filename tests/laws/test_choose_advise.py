@@ -53,7 +53,7 @@ def _hasty() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
         patch.setattr(module, "FINAL_SEEDS", 2)
-        patch.setattr(pilot, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
+        patch.setattr(pilot, "MAX_BATCHES", 10)  # 8, 16, 32 and all 80
         patch.setattr(
             timing, "update_time", lambda runner, candidate, _=0.0: measured(runner, candidate, 0.002)
         )
@@ -171,7 +171,7 @@ def test_the_same_call_trains_nothing_again(advice: Advice, folder: Path) -> Non
     assert kept() == before
     one, other = strict_json(advice), strict_json(again)
     for found in (one, other):
-        del found["usage"], found["conditions"]
+        del found["usage"], found["environment"]
     assert one == other
     assert again.usage.trainings == advice.usage.trainings
 

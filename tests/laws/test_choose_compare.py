@@ -52,7 +52,7 @@ def same(one, other):
     """Whether two comparisons agree in everything that is not a time."""
     left, right = one.to_dict(), other.to_dict()
     for document in (left, right):
-        for name in ("usage", "timing", "conditions", "folder", "answer"):
+        for name in ("usage", "timing", "environment", "folder", "answer"):
             document.pop(name)
         for row in document["rows"]:
             del row["update_seconds"], row["seconds"]

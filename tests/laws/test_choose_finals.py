@@ -19,8 +19,8 @@ from epochal.choose.search.final_estimate import (
     Criteria,
     FinalEstimate,
     choose_final,
-    fewest_failures,
     final_of,
+    min_failures,
 )
 from epochal.choose.search.final_step import Confirmed
 from epochal.choose.search.search import Point
@@ -98,15 +98,15 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
 def test_a_setting_that_broke_once_is_out() -> None:
     broke = final([*BETTER[:3], NAN])
     assert broke.diverged == broke.failures == 1 and not broke.beats_baseline
-    assert fewest_failures([broke]) is None
+    assert min_failures([broke]) is None
     assert choose_final(broke, None, for_quality=True) is None
 
 
 def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
     once, never = final([*BETTER * 5, 1.2]), final([*GOOD * 5, 0.6])
     assert (once.failures, never.failures) == (1, 0) and once.beats_baseline
-    assert fewest_failures([once, never]) is never
-    assert fewest_failures([once]) is once, "the least, where nothing is without"
+    assert min_failures([once, never]) is never
+    assert min_failures([once]) is once, "the least, where nothing is without"
     assert choose_final(once, never, for_quality=True) is never, "the defaults, which never failed"
 
 

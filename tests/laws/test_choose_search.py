@@ -66,7 +66,7 @@ class Landscape:
         """What it costs to get there."""
         return self.updates(point) * cost_of(self.kind, self.seconds)(point.batch_size)
 
-    def least_price(self) -> float:
+    def min_price(self) -> float:
         """Of all points of the grid."""
         return min(
             self.cost(Point(size, step)) for size in candidate_sizes(SAMPLES) for step in range(-50, 10)
@@ -158,7 +158,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
     regrets = []
     for seed in range(40):
         land = of_seed(seed)
-        regrets.append(land.cost(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.least_price())
+        regrets.append(land.cost(chosen(land, off=(-4, 0, 2)[seed % 3])) / land.min_price())
         names = [(job.candidate.name, job.repeat) for job in land.jobs]
         assert len(set(names)) == len(names), "the same training twice"
     assert np.mean(np.array(regrets) <= 1.15) >= 0.95, np.sort(regrets)[-10:]
@@ -176,7 +176,7 @@ def test_without_noise_it_finds_the_best_wherever_it_is(
     land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, least=8 * SAMPLES / critical)
     point = chosen(land, optimizer=optimizer)
     assert point.batch_size == best
-    assert land.cost(point) <= 1.001 * land.least_price()
+    assert land.cost(point) <= 1.001 * land.min_price()
 
 
 def search_of(land: Landscape, run: Any = None) -> Search:

@@ -94,7 +94,7 @@ def test_a_device_does_its_share_of_the_work_and_tells_only_sums(found: dict[str
 def test_repeats_train_on_groups_of_devices_and_the_run_says_so(found: dict[str, Any]) -> None:
     groups = found["runs"]["groups"]
     assert groups["notes"] == ["8 devices are used, in 2 groups; 4 share each batch"]
-    assert groups["conditions"] == [8, 4]
+    assert groups["environment"] == [8, 4]
     assert groups["same places"]
     assert groups["fitted"] < 1e-5
 

@@ -22,8 +22,8 @@ EVERY_SAMPLE = ("keep", "spread")
 
 
 @st.composite
-def plans(draw, remainders=tuple(REMAINDERS), orders=tuple(ORDERS), most_samples=60):
-    samples = draw(st.integers(1, most_samples))
+def plans(draw, remainders=tuple(REMAINDERS), orders=tuple(ORDERS), max_samples=60):
+    samples = draw(st.integers(1, max_samples))
     return Plan(
         samples=samples,
         batch_size=draw(st.integers(1, samples) | st.just("full")),
@@ -63,7 +63,7 @@ def test_with_drop_each_sample_has_at_most_one_turn_per_epoch(plan):
 
 
 @law
-@given(plans(remainders=["drop"], orders=["sequential", "shuffle_once"], most_samples=20))
+@given(plans(remainders=["drop"], orders=["sequential", "shuffle_once"], max_samples=20))
 def test_with_drop_and_a_fixed_order_the_dropped_differ_and_take_turns(plan):
     everyone = set(range(plan.samples))
     plan = plan.with_(epochs=plan.samples)

@@ -54,20 +54,20 @@ def test_pairs_that_are_drawn_are_some_of_them_each_once_and_the_same_again(item
     wanted = brute_force(groups, ranks)
     if not wanted:
         return
-    found = pairs_of(ranks, groups, Pairing(most=most, seed=seed))
+    found = pairs_of(ranks, groups, Pairing(max_pairs=most, seed=seed))
     pairs = list(zip(found.ahead.tolist(), found.behind.tolist(), strict=True))
     assert set(pairs) <= wanted
     assert len(set(pairs)) == len(pairs)
     counts = {group: sum(groups[i] == group for i, _ in wanted) for group in set(groups.tolist())}
     kept = {group: sum(groups[i] == group for i, _ in pairs) for group in counts}
     assert kept == {group: min(count, most) for group, count in counts.items()}
-    again = pairs_of(ranks, groups, Pairing(most=most, seed=seed))
+    again = pairs_of(ranks, groups, Pairing(max_pairs=most, seed=seed))
     assert (again.ahead == found.ahead).all()
 
 
 def test_every_pair_of_a_large_group_is_drawn_equally_often():
     ranks, groups = np.arange(5.0), np.zeros(5, int)
-    drawn = [pairs_of(ranks, groups, Pairing(most=3, seed=seed)) for seed in range(400)]
+    drawn = [pairs_of(ranks, groups, Pairing(max_pairs=3, seed=seed)) for seed in range(400)]
     counts = np.zeros((5, 5))
     for found in drawn:
         counts[found.ahead, found.behind] += 1
@@ -79,7 +79,7 @@ def test_every_pair_of_a_large_group_is_drawn_equally_often():
 def test_what_makes_no_pair_is_counted_and_said():
     ranks = np.array([1, 1, 2, np.nan, 1, 7.0, 7.0])
     groups = np.array([0, 0, 0, 0, 1, 2, -1])
-    assert pairs_of(ranks, groups, Pairing(most=1)).notes == (
+    assert pairs_of(ranks, groups, Pairing(max_pairs=1)).notes == (
         "2 items have no rank or no group: left out.",
         "2 groups of one item make no pair.",
         "1 pair of equal rank is left out.",
@@ -197,7 +197,7 @@ def test_a_linear_scorer_is_logistic_regression_on_differences():
     ("options", "words"),
     [
         ({"best": "first"}, 'best must be "lowest" .ranks. or "highest"'),
-        ({"most": 0}, "most must be a whole number of pairs of a group, at least 1; got 0"),
+        ({"max_pairs": 0}, "max_pairs must be a whole number of pairs of a group, at least 1; got 0"),
         ({"by": [0, 0]}, "by must have one value for each of the 3 items"),
         ({"by": [0, 1, 2]}, "two items of different rank; got none among 3 items in 3 groups"),
     ],

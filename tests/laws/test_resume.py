@@ -219,7 +219,7 @@ def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_load
         saved += isinstance(event, ep.Checkpointed) and min(evaluated) >= 4
         if isinstance(event, ep.Progressed):
             counted.append(event.updates)
-            most = event.most_updates
+            most = event.max_updates
         if saved == 3:
             gc.collect()
             assert loaded

@@ -168,7 +168,7 @@ def test_no_update_reaches_the_target_before_the_bisected_one():
     """Every update in turn, at every rate, for batch sizes from 16 on."""
     quadratic = example()
     target = 0.1 * quadratic.START
-    updates, rates = quadratic.fewest_updates(target)
+    updates, rates = quadratic.min_updates(target)
     first_there = np.full(len(quadratic.BATCH_SIZES), np.inf)
     for done in range(1, 300):
         first, second = quadratic.losses(np.full(len(quadratic.RATES), done), quadratic.RATES)
@@ -186,7 +186,7 @@ def test_no_update_reaches_the_target_before_the_bisected_one():
 )
 def test_the_noisy_quadratic_has_its_known_critical_batch_size(share, steps, critical):
     quadratic = example()
-    updates, _ = quadratic.fewest_updates(share * quadratic.START)
+    updates, _ = quadratic.min_updates(share * quadratic.START)
     curve = fit_hyperbola(quadratic.BATCH_SIZES, updates)
     assert curve.minimal_steps == pytest.approx(steps, rel=0.05)
     assert curve.critical_batch_size == pytest.approx(critical, rel=0.05)

@@ -12,7 +12,7 @@ EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "three_reg
 
 def test_twice_the_batch_first_halves_the_updates_and_then_buys_less(tmp_path):
     sizes = (2, 16, 128, 256)
-    found, fit = EXAMPLE["study"](sizes=sizes, target=0.4, repeats=3, most_updates=4000)
+    found, fit = EXAMPLE["study"](sizes=sizes, target=0.4, repeats=3, max_updates=4000)
     updates = np.array([np.mean([one.updates for one in row]) for row in found.values()])
     assert all(one.reached for row in found.values() for one in row)
     assert updates[0] / updates[1] > 5, "from 2 to 16 nearly in proportion (8)"

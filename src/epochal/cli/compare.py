@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from epochal.choose.comparison.comparison import Comparison, Row
     from epochal.cli.study_screen import StudyScreen
 
-MOST_ROWS = 20  # settings on the screen; the report and --json have all of them
+MAX_ROWS = 20  # settings on the screen; the report and --json have all of them
 
 
 NETWORK = ("network", "hidden", "activation")  # options of a network of which a comparison may have several
@@ -107,7 +107,7 @@ def _table(found: Comparison, width: int) -> list[str]:
     from epochal.choose.comparison.sentences import behind, ert_in_words, mark_of
     from epochal.cli.study_screen import TextColumn, quality, set_in_columns
 
-    rows = found.rows[:MOST_ROWS]
+    rows = found.rows[:MAX_ROWS]
     names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
     best_epochs = [row.best_epoch.mean for row in rows]
     columns = [

@@ -18,7 +18,7 @@ from epochal.runs import Run, evaluation_text as tables
 from epochal.runs.per_class import per_class
 from epochal.training.progress.terminal import section
 
-_MOST_REASONS, _MOST_STEPS = 6, 12
+_MAX_REASONS, _MAX_STEPS = 6, 12
 _OF_CLASSES = ("precision", "recall")  # what the table of the classes says
 
 
@@ -64,15 +64,13 @@ def _forecasts(run: Run) -> list[str]:
             continue
         ends = " (95 %)" if found.rmse_by_step[0].sd is not None else ""
         rows = [("step ahead", f"{part} RMSE{ends}", *(naive.name for naive in found.naive))]
-        for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
+        for step, rmse in enumerate(found.rmse_by_step[:_MAX_STEPS]):
             mean, between = tables.cells(rmse)
             own = f"{mean} ({between})" if rmse.sd is not None else _single(rmse.mean)
             rows.append((str(step + 1), own, *(_single(one.rmse_by_step[step].mean) for one in found.naive)))
         lines += aligned(rows)
-        if len(found.rmse_by_step) > _MOST_STEPS:
-            lines.append(
-                f"and {len(found.rmse_by_step) - _MOST_STEPS} more steps, in run.json and the report"
-            )
+        if len(found.rmse_by_step) > _MAX_STEPS:
+            lines.append(f"and {len(found.rmse_by_step) - _MAX_STEPS} more steps, in run.json and the report")
     return lines
 
 
@@ -93,15 +91,15 @@ def _reasons(run: Run) -> list[str]:
         f"{'repeat' if len(who) == 1 else 'repeats'} {', '.join(map(str, who))}: {why}"
         for why, who in reasons.items()
     ]
-    more = len(lines) - _MOST_REASONS
+    more = len(lines) - _MAX_REASONS
     if more > 1:
-        lines = [*lines[:_MOST_REASONS], f"and {more} more, in run.json and the report"]
+        lines = [*lines[:_MAX_REASONS], f"and {more} more, in run.json and the report"]
     return lines + begun
 
 
 def class_sections(run: Run) -> list[tuple[str, list[str]]]:
     """A title and lines for each part: a table of the classes as predicted, or the most confused of many."""
-    classes, most = len(run.task.classes), tables.MOST_CLASSES
+    classes, most = len(run.task.classes), tables.MAX_CLASSES
     few = classes <= most
     lines = {part: _table(run, part, few or run.task.is_multilabel) for part in run.per_class}
     at = tables.by_threshold(run.threshold)
@@ -129,11 +127,11 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
 def _table(run: Run, part: str, each: bool) -> list[str]:
     if not each:
         heads = ("true", "taken for", "samples", "of its class")
-        pairs = run.most_confused(part, most=tables.MOST_PAIRS)
+        pairs = run.most_confused(part, most=tables.MAX_PAIRS)
         lines = tables.confusion_table(pairs, heads, run.task.classes)
         return lines or ["none: every sample is in its class"]
     counts = run.scores[part].confusion_at_threshold
     found = run.per_class[part] if counts is None else per_class(counts, run.task.classes)
-    if len(found) > tables.MOST_CLASSES:
-        found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[: tables.MOST_CLASSES])
+    if len(found) > tables.MAX_CLASSES:
+        found = dict(sorted(found.items(), key=lambda one: one[1].f1.mean)[: tables.MAX_CLASSES])
     return tables.class_table(found, "samples", tables.distinct(list(found)))

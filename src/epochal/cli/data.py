@@ -94,7 +94,7 @@ def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _pairs_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The keyword arguments of `load_rank_pairs` that no table has besides; None where nothing is ranked."""
-    if not _asked(given, "rank_by", ("rank_best", "most_pairs"), "ranked rows; give --rank-by COLUMN"):
+    if not _asked(given, "rank_by", ("rank_best", "max_pairs"), "ranked rows; give --rank-by COLUMN"):
         return None
     remedies = {
         "task": "pairs are ahead or behind",
@@ -104,7 +104,7 @@ def _pairs_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     }
     _not_with(given, "--rank-by", remedies)
     best = given["rank_best"] or "lowest"
-    return {"by": given["rank_by"], "best": best, "most": given["most_pairs"], "seed": given["seed"]}
+    return {"by": given["rank_by"], "best": best, "max_pairs": given["max_pairs"], "seed": given["seed"]}
 
 
 _QUIET_SECONDS, _PLAIN_SECONDS = 1.0, 5.0

@@ -111,7 +111,7 @@ _RANKING = (
         "rank_by", None, COLUMN, "Learn to rank the rows of each group: pairs of rows are samples.",
         "COLUMN"),
     Option("rank_best", None, WORD, "lowest (ranks) or highest (scores) is ahead. [lowest]", "WHICH"),
-    Option("most_pairs", None, whole(1), "Pairs of one group, at most. [all]", "N"),
+    Option("max_pairs", None, whole(1), "Pairs of one group, at most. [all]", "N"),
 )
 
 

@@ -32,7 +32,7 @@ OWNERS = {
 }
 """The networks that an option belongs to."""
 
-SMALLEST_IMAGE = 4  # pixels of a side that two poolings leave something of
+MIN_IMAGE = 4  # pixels of a side that two poolings leave something of
 
 
 def _is_given(value: Any) -> bool:
@@ -50,7 +50,7 @@ def _by_shape(dataset: Dataset) -> str:
     if dataset.dtype.kind == "i":
         return "text"
     sides = dataset.shape[:2] if _are_images(dataset) else (0,)
-    return "cnn" if min(sides) >= SMALLEST_IMAGE else "mlp"
+    return "cnn" if min(sides) >= MIN_IMAGE else "mlp"
 
 
 def noted(dataset: Dataset, given: Mapping[str, Any]) -> Dataset:

@@ -13,7 +13,7 @@ _NAMES = {"lags": "window", "id_columns": "id"} | {
 }
 """Arguments whose flag has another name."""
 
-_OF_RANKS = {"by": "rank-by", "best": "rank-best", "most": "most-pairs"}
+_OF_RANKS = {"by": "rank-by", "best": "rank-best"}
 """Arguments of `load_rank_pairs` whose flag has another name."""
 
 _CALLS = {"MLP": "hidden", "Patience": "patience", "Blocks": "block-length"}

@@ -121,7 +121,7 @@ def result(run: Run) -> dict[str, Any]:
                 key: run.data[key]
                 for key in ("source", "samples", "sizes", "features", "notes", "fingerprint")
             },
-            **{name: getattr(run, name) for name in ("conditions", "interrupted", "failed")},
+            **{name: getattr(run, name) for name in ("environment", "interrupted", "failed")},
         }
     )
 

@@ -88,7 +88,7 @@ def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet:
             "nearest": {word: dict(near) for word, near in found.items()},
             "stopped": run.outcomes[0].stopped,
             "settings": run.settings,
-            "conditions": run.conditions,
+            "environment": run.environment,
             "interrupted": run.interrupted,
         }
         echo_json(plain(document))

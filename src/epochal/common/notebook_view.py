@@ -14,7 +14,7 @@ _CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:
 _DIGITS = "font-variant-numeric:tabular-nums"
 _TABLE = "border-collapse:collapse;border:0;margin:.4em 0;background:none;color:inherit"
 
-MOST_ITEMS = 12
+MAX_ITEMS = 12
 """Lines of a list; a folded rest follows."""
 
 
@@ -95,8 +95,8 @@ def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
     if not lines:
         return ""
     shown = [f"<li>{text(render_message(line), 3000)}</li>" for line in lines]
-    listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MOST_ITEMS])}</ul>'
-    if rest := shown[MOST_ITEMS:]:
+    listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MAX_ITEMS])}</ul>'
+    if rest := shown[MAX_ITEMS:]:
         inside = f'<ul style="margin:.1em 0;padding-left:1.4em">{"".join(rest)}</ul>'
         listed += details(f"{len(rest):,} more", inside)
     if folded:

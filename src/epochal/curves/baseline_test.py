@@ -58,7 +58,7 @@ def compare_with_baseline(view: CurveView) -> BaselineTest | None:
     chosen = []
     for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
         others = stats.mean_over_repeats(
-            np.delete(continued, r, axis=0) if len(rows) >= limits.FEWEST_REPEATS else continued
+            np.delete(continued, r, axis=0) if len(rows) >= limits.MIN_REPEATS else continued
         )
         usable = np.isfinite(others) & np.isfinite(curve[r])
         chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
@@ -66,7 +66,7 @@ def compare_with_baseline(view: CurveView) -> BaselineTest | None:
     if baseline is None:
         how = f"the 95 % interval of {extra}"
         return BaselineTest(True, statistics, how) if better else None
-    if not view.known_likelihood and len(rows) < limits.FEWEST_REPEATS and not better:
+    if not view.known_likelihood and len(rows) < limits.MIN_REPEATS and not better:
         return None
     return _by_loss(view, curve, continued, rows, baseline[rows], continued[rows, chosen], better, statistics)
 
@@ -87,7 +87,7 @@ def _by_loss(
     log_ratio = view.log_likelihood_ratio(float(baseline.mean()), reached)
     looked_at = max(2.0, stats.window_count(len(view.epochs)))
     needed: int | None = None
-    if len(rows) >= limits.FEWEST_REPEATS:
+    if len(rows) >= limits.MIN_REPEATS:
         low = view.lower_bound(gain, 0.95)
         required = math.log((looked_at if view.same_samples else 2) / ALPHA)
         by_samples = size > 0 and log_ratio > required
@@ -109,7 +109,7 @@ def _by_loss(
         required = math.log(looked_at / ALPHA)
         lowest = int(np.nanargmin(stats.mean_over_repeats(continued[rows])))
         bound = 0.0  # few evaluations do not show how a curve scatters, and the fall itself would count
-        if view.evaluations >= limits.FEWEST_EVALUATIONS:
+        if view.evaluations >= limits.MIN_EVALUATIONS:
             bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), lowest)
         better = log_ratio > required and size > bound
         likely = log_ratio > math.log(4) and size > bound / 2
@@ -146,7 +146,7 @@ def _by_metric(
     gain = sign * (reached - view.baseline[name][rows])
     if not np.isfinite(gain).all():
         return False, {}
-    paired = len(rows) >= limits.FEWEST_REPEATS
+    paired = len(rows) >= limits.MIN_REPEATS
     better = paired and view.lower_bound(gain, 0.95) > 0
     if (not paired or view.same_samples) and view.effective:
         better = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FEWEST_EVALUATIONS = 10
-FEWEST_REPEATS = 4  # below, a t interval is too wide to be useful, and evidence per sample is used
+MIN_EVALUATIONS = 10
+MIN_REPEATS = 4  # below, a t interval is too wide to be useful, and evidence per sample is used
 RISE = 0.02  # of the baseline loss: a rise of the validation loss worth reporting
 LEARNED = 0.05  # of the learned gain (baseline minus least validation loss): likewise
 ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never a good fit

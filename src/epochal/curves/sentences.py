@@ -29,21 +29,21 @@ def say_without_validation(view: CurveView, falling: bool) -> Verdict:
             f", and the training loss ({three_digits(view.training_end())} at the end"
             f"{', still falling' if falling else ''}) does not say what new samples will show"
         )
-    rule = f"A verdict needs a validation curve with at least {limits.FEWEST_EVALUATIONS} evaluations."
+    rule = f"A verdict needs a validation curve with at least {limits.MIN_EVALUATIONS} evaluations."
     remedy = "Hold samples back for validation: `validation=0.2`."
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
 def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     """The verdict on too few evaluations; the baseline can still be compared."""
-    known = f"at least {limits.FEWEST_EVALUATIONS} evaluations"
+    known = f"at least {limits.MIN_EVALUATIONS} evaluations"
     sentence = f"Not judged: the shape of a curve needs {known}; there were {view.evaluations}. {_near(view)}"
     if test is not None and not test.better:
         sentence += f" It is not yet surely better than {view.constant_in_words}."
     if view.exhausted:
         remedy = _EXHAUSTED.format(three_digits(view.training_end()))
     else:
-        often = max(1, int(view.curves.update.max(initial=0)) // (2 * limits.FEWEST_EVALUATIONS))
+        often = max(1, int(view.curves.update.max(initial=0)) // (2 * limits.MIN_EVALUATIONS))
         remedy = (
             "Whether more epochs would help can't be told from so few; epochs that were advised need no "
             f'verdict. For one on these, evaluate more often (`evaluate_every="{counted(often, "update")}"`).'
@@ -151,7 +151,7 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
         f"{fall.method}, and the change is more than {fall.statistics['min_relevant_fall']:.3g}: "
-        f"{limits.FALL:.0%} of the baseline (twice that with fewer than {limits.FEWEST_REPEATS} repeats), or "
+        f"{limits.FALL:.0%} of the baseline (twice that with fewer than {limits.MIN_REPEATS} repeats), or "
         f"the pace that would lower the loss by a fifth in twice the epochs, whichever is smaller (arbitrary "
         "shares). Probably, when that holds at one-sided 80 %. Where it would end is not claimed."
     )
@@ -193,7 +193,7 @@ def say_underfitting(view: CurveView, explained: float, sure: bool, statistics: 
         f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
         f"same samples) is under {limits.GAP:.0%} of the baseline, and the training loss explains less than "
         f"{limits.EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
-        f"{limits.FEWEST_REPEATS} repeats; probably, where only the means say so."
+        f"{limits.MIN_REPEATS} repeats; probably, where only the means say so."
     )
     faster = _faster(view, "another")
     remedy = f"Try more units (`ep.MLP(128, 128)`) and {faster}. If nothing changes, the inputs say no more."
@@ -343,7 +343,7 @@ def _near(view: CurveView, *, capital: bool = True) -> str:
 
 def _more(view: CurveView, repeats: int | None, what: str) -> str:
     """The repeats needed to decide, or that samples are."""
-    if view.repeats < limits.FEWEST_REPEATS:
+    if view.repeats < limits.MIN_REPEATS:
         return ""
     if repeats is None:
         return f"More repeats of this table would hardly tell {what}; more validation samples would."

@@ -10,7 +10,7 @@ from epochal.curves.curve_view import CurveView
 from epochal.curves.judgment import Verdict
 from epochal.curves.statistics import three_digits
 
-LARGEST_RATE = 0.1
+MAX_RATE = 0.1
 """The largest learning rate that is proposed for a loss that jumps. (Arbitrary.)"""
 
 
@@ -115,7 +115,7 @@ def stability_advice(view: CurveView) -> str:
     first = first if view.settings.get("unscaled") else ""
     slower, larger = "a third of the learning rate", "a batch size four times as large"
     if isinstance(rate, int | float):
-        slower = f"`learning_rate={min(float(rate) / 3, LARGEST_RATE):.1g}`"
+        slower = f"`learning_rate={min(float(rate) / 3, MAX_RATE):.1g}`"
     if isinstance(size, int):
         most = view.training_samples
         if most is not None and size >= most:

@@ -19,7 +19,7 @@ from epochal.curves.statistics import Floats
 
 PROBABLE = 0.6  # two-sided confidence of a probable difference: one-sided 80 %; arbitrary
 POWER = 0.8  # of the advised number of repeats; arbitrary
-_MOST_REPEATS = 50
+_MAX_REPEATS = 50
 _T6 = {0.8: 0.9057032858, 0.95: 1.9431802805, 0.975: 2.4469118511}
 """Quantiles of Student's t with 6 degrees of freedom: importing SciPy for them takes 0.3 s."""
 _SWING = 0.5
@@ -83,7 +83,7 @@ def repeats_to_detect(differences: Floats, test_train_ratio: float) -> int | Non
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     if mean > stats.t_factor(differences.size, test_train_ratio=test_train_ratio, confidence=0.9) * sd:
         return differences.size
-    for count in range(5 * (differences.size // 5 + 1), _MOST_REPEATS + 1, 5):
+    for count in range(5 * (differences.size // 5 + 1), _MAX_REPEATS + 1, 5):
         quantiles = stats.t_quantile(0.95, count - 1) + stats.t_quantile(POWER, count - 1)
         if mean > quantiles * math.sqrt(1 / count + test_train_ratio) * sd:
             return count
@@ -103,7 +103,7 @@ def detect_rise(view: CurveView) -> Difference:
     ratios = not view.flipped and float(np.nanmin(smooth)) > 0
     continued = stats.forward_filled(smooth)[0]
     each = []
-    paired = len(rows) >= limits.FEWEST_REPEATS
+    paired = len(rows) >= limits.MIN_REPEATS
     for i, r in enumerate(rows):
         last = stats.last_known(curve[r])
         at = k
@@ -240,7 +240,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
     each = []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
-        if at.size < limits.FEWEST_EVALUATIONS:
+        if at.size < limits.MIN_EVALUATIONS:
             continue
         scaled = np.log(np.where(np.isfinite(row), row, 1.0)) if ratios else row
         # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
@@ -255,7 +255,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
         return Difference(False, math.nan, math.nan, {}, "")
     falls, steps, errors, spans, pace, doubts = np.ascontiguousarray(np.array(each).T)
     span, size, end = float(np.median(spans)), float(np.mean(falls)), stats.ending(curve, view.window)
-    paired, swing = len(falls) >= limits.FEWEST_REPEATS, 0.0
+    paired, swing = len(falls) >= limits.MIN_REPEATS, 0.0
     if paired:
         # Repeats that all fall at very different rates may have an interval that includes zero.
         own = float((steps - _T6[0.975] * errors).min())

@@ -102,7 +102,7 @@ def _judged(view: CurveView) -> Verdict:
     if view.oriented is None:
         return sentences.say_without_validation(view, _training_falls(view))
     test = compare_with_baseline(view)
-    if view.evaluations < limits.FEWEST_EVALUATIONS:
+    if view.evaluations < limits.MIN_EVALUATIONS:
         return sentences.say_too_short(view, test)
     rise, fall = detect_rise(view), detect_fall(view, view.oriented)
     waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
@@ -122,7 +122,7 @@ def _judged(view: CurveView) -> Verdict:
         verdict = say_end_above(view)
     else:
         verdict = _flat(view, rise, fall, test)
-    if view.repeats >= limits.FEWEST_REPEATS:
+    if view.repeats >= limits.MIN_REPEATS:
         return verdict
     few = f"Tentative: {counted(view.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
@@ -157,14 +157,14 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
 
 
 def _training_falls(view: CurveView) -> bool:
-    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.FEWEST_EVALUATIONS:
+    if view.training is None or np.isfinite(view.training).sum(axis=1).max() < limits.MIN_EVALUATIONS:
         return False
     return detect_fall(view, view.training).detected
 
 
 def _surely_underfit(view: CurveView) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    if view.repeats < limits.FEWEST_REPEATS:
+    if view.repeats < limits.MIN_REPEATS:
         return False
     train, gaps = view.final_losses()
     room = limits.GAP * view.reference_loss - gaps

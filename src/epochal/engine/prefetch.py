@@ -38,7 +38,7 @@ AHEAD = 2
 READ_SECONDS = 0.5
 """Most seconds to read a chunk, as estimated from earlier ones, so that progress is reported in between."""
 
-MOST_BATCHES = 4096
+MAX_BATCHES = 4096
 """Batches in a chunk, at most."""
 
 ReadPart = Callable[[NDArray[np.int64], NDArray[Any] | None], SplitPart]
@@ -193,7 +193,7 @@ class Prefetcher:
         self._counts: dict[int, int] = {}
         for count, size in (segment for phase in plan.phases for segment in phase.segments):
             self._counts[size] = max(count, self._counts.get(size, 0))
-        self._max_batches = 1 if mesh.local else MOST_BATCHES
+        self._max_batches = 1 if mesh.local else MAX_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = segments_of(plan, update, last, lambda size: min(self.room(size), self._max_batches))
@@ -208,7 +208,7 @@ class Prefetcher:
         """How many batches of this size fit in a chunk."""
         fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
         # A program is compiled per room; an epoch with a single batch of a size needs room for one.
-        return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
+        return max(1, min(fitting, self._counts.get(size, fitting), MAX_BATCHES))
 
     def recycle(self, chunk: Chunk) -> None:
         """Reuse the memory of a chunk whose updates are done."""
@@ -249,7 +249,7 @@ class Prefetcher:
         if not self._mesh.local:
             return
         wanted = int(segment.batches * READ_SECONDS / max(seconds, 1e-6))
-        most = min(4 * max(segment.batches, self._max_batches), MOST_BATCHES)
+        most = min(4 * max(segment.batches, self._max_batches), MAX_BATCHES)
         self._max_batches = max(1, min(wanted, most))
 
     def _placed(self, segment: Segment, part_of: ReadPart) -> Chunk:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from epochal.common.machine import free_memory
 from epochal.errors import Refusal, require
 
-_MOST_NODES, _MOST_DEPTH, _MOST_BYTES, _MOST_UNFOLDED = 20_000, 24, 2**35, 1032
+_MAX_NODES, _MAX_DEPTH, _MAX_BYTES, _MAX_UNFOLDED = 20_000, 24, 2**35, 1032
 """Limits for an untrusted file: links may form cycles, and a small archive may hold a large file."""
 
 
@@ -73,7 +73,7 @@ def _refusing(path: Path) -> Iterator[None]:
 def _weights_of(path: Path) -> io.BytesIO:
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo("model.weights.h5")
-        most = min(_MOST_BYTES, _MOST_UNFOLDED * info.compress_size, free_memory())
+        most = min(_MAX_BYTES, _MAX_UNFOLDED * info.compress_size, free_memory())
         if info.file_size > most or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refusal(
                 f'"{path}" must hold at most {most:,} bytes of weights, stored or deflated; it claims '
@@ -96,7 +96,7 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, str, list[Any]]]:
         nonlocal seen
         for key in sorted(group, key=numbered):
             seen += 1
-            if seen > _MOST_NODES or len(way) > _MOST_DEPTH:
+            if seen > _MAX_NODES or len(way) > _MAX_DEPTH:
                 raise ValueError("it has more groups than a model has")
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 continue

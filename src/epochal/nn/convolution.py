@@ -36,10 +36,10 @@ from epochal.nn.winograd import Pads, convolve_3x3, gradient_3x3
 Padding = str | Sequence[tuple[int, int]]
 Sizes = tuple[int, ...]
 
-MOST_TAPS = 16
+MAX_TAPS = 16
 """Most window positions over one channel at which outputs are summed shifts instead of a product."""
 
-LEAST_CHANNELS = 8
+MIN_CHANNELS = 8
 """Fewest channels at which Winograd's filtering saves more than its transforms cost."""
 
 _AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
@@ -143,9 +143,9 @@ def _way(kernel: jax.Array, strides: Sizes) -> str:
     *window, channels, _ = kernel.shape
     if kernel.dtype != jnp.float32:
         return "patches"
-    if prod(window) <= MOST_TAPS and channels == 1:
+    if prod(window) <= MAX_TAPS and channels == 1:
         return "taps"
-    if tuple(window) == (3, 3) and set(strides) == {1} and channels >= LEAST_CHANNELS:
+    if tuple(window) == (3, 3) and set(strides) == {1} and channels >= MIN_CHANNELS:
         return "winograd"
     return "patches"
 

@@ -49,12 +49,12 @@ class Audit:
     """By batch size and class; empty where no labels are known."""
 
     @property
-    def least_uses(self) -> int:
+    def min_uses(self) -> int:
         """Of any sample."""
         return self.uses[0][0]
 
     @property
-    def most_uses(self) -> int:
+    def max_uses(self) -> int:
         """Of any sample."""
         return self.uses[-1][0]
 
@@ -142,14 +142,14 @@ def _lines(found: Audit) -> list[str]:
     sizes = ", ".join(f"{counted(count, 'batch')} of {size:,}" for size, count in found.sizes[:_SIZES_SHOWN])
     if len(found.sizes) > _SIZES_SHOWN:
         sizes += f", and {len(found.sizes) - _SIZES_SHOWN:,} more sizes"
-    uses = _span(found.least_uses, found.most_uses)
+    uses = _span(found.min_uses, found.max_uses)
     if len(found.uses) > 1:
         some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.uses[:_SHOWN])
         uses += f" ({some}{', …' if len(found.uses) > _SHOWN else ''})"
     made = f"{counted(found.epochs, 'epoch')}, {counted(found.updates, 'update')}"
     lines = [f"{made}: {sizes}", f"  uses per sample  {uses}"]
     if any(found.left_out):
-        never = found.uses[0][1] if found.least_uses == 0 else 0
+        never = found.uses[0][1] if found.min_uses == 0 else 0
         span = _span(min(found.left_out), max(found.left_out))
         noun = "sample" if max(found.left_out) == 1 else "samples"
         lines.append(f"  left out          {span} {noun} in each epoch, {never or 'none'} in all of them")

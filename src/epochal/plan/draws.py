@@ -22,7 +22,7 @@ from epochal.plan.sample_values import SampleValues, missing_in
 from epochal.plan.sizes import as_integer
 from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, uint32_words
 
-MOST_DRAWN = 2**32
+MAX_DRAWN = 2**32
 """Up to so many samples a 64-bit draw has a bias of at most 2^-64 per sample."""
 
 _CHUNK = 2**20
@@ -92,7 +92,7 @@ def _halves_product(a: Array, b: int) -> tuple[Array, Array]:
 
 def _below(high: Array, low: Array, samples: int) -> Array:
     """floor(word * samples / 2^64) of a 64-bit word given in two halves, exactly; samples up to 2^32."""
-    if samples == MOST_DRAWN:
+    if samples == MAX_DRAWN:
         return high
     whole, rest = _halves_product(high, samples)
     carry, _ = _halves_product(low, samples)
@@ -120,7 +120,7 @@ class Replacement(_Draws):
     _purpose: ClassVar[Purpose] = Purpose.REPLACEMENT
 
     def check(self, samples: int) -> None:
-        if samples > MOST_DRAWN:
+        if samples > MAX_DRAWN:
             raise Refusal(f'samples must be at most 2^32 with order "{self.name}"; got {samples}.')
 
     def _drawn(self, high: Array, low: Array, samples: int) -> Int64s:

@@ -30,7 +30,7 @@ from epochal.errors import Refusal
 from epochal.plan.threefry import Array, threefry2x32, uint32_words
 
 ALGORITHM = "epochal-feistel-1"
-MOST_SAMPLES = 2**62
+MAX_SAMPLES = 2**62
 
 Int64s = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 WhileLoop = Callable[[Callable[[Any], Any], Callable[[Any], Any], Any], Any]
@@ -171,7 +171,7 @@ def _walk(step: Callable[[Array, Array], tuple[Array, Array]], form: Form, value
 
 
 def _checked(name: str, samples: int, values: np.typing.ArrayLike) -> Int64s:
-    if not 1 <= samples <= MOST_SAMPLES:
+    if not 1 <= samples <= MAX_SAMPLES:
         raise Refusal(f"samples must be between 1 and 2^62; got {samples}.")
     array = np.atleast_1d(np.asarray(values, dtype=np.int64))
     least, most = (int(array.min()), int(array.max())) if array.size else (0, 0)

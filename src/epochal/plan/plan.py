@@ -13,13 +13,13 @@ from epochal.plan.audit import Audit, audit
 from epochal.plan.counts import Counts, index_within
 from epochal.plan.order import Order
 from epochal.plan.order_registry import order_named
-from epochal.plan.permutation import MOST_SAMPLES
+from epochal.plan.permutation import MAX_SAMPLES
 from epochal.plan.remainder import remainder_named
 from epochal.plan.sizes import BatchSchedule, Scheduled, as_integer, batch_size_of, bounded
 from epochal.plan.summary import html, plan_json, summary
 
-_MOST_EPOCHS = 2**32 - 1
-_MOST_SEED = 2**64 - 1
+_MAX_EPOCHS = 2**32 - 1
+_MAX_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -85,9 +85,9 @@ Use "full" for one batch per epoch.
         remainder: str = "keep",
         updates_per_epoch: int | None = None,
     ) -> None:
-        samples = bounded("samples", samples, 1, MOST_SAMPLES, "between 1 and 2^62")
+        samples = bounded("samples", samples, 1, MAX_SAMPLES, "between 1 and 2^62")
         least = "at least 1"
-        epochs_bounds = least if (as_integer(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
+        epochs_bounds = least if (as_integer(epochs) or 0) <= _MAX_EPOCHS else f"at most {_MAX_EPOCHS}"
         order = order if isinstance(order, Order) else order_named(str(order))
         order.check(samples)
         positions = order.positions_per_epoch(samples)
@@ -98,8 +98,8 @@ Use "full" for one batch per epoch.
         values: dict[str, object] = {
             "samples": samples,
             "batch_size": size,
-            "epochs": bounded("`epochs`", epochs, 1, _MOST_EPOCHS, epochs_bounds),
-            "seed": bounded("`seed`", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
+            "epochs": bounded("`epochs`", epochs, 1, _MAX_EPOCHS, epochs_bounds),
+            "seed": bounded("`seed`", seed, 0, _MAX_SEED, "between 0 and 2^64 - 1"),
             "order": order.within(policy(positions, int(size)).segments()),
             "remainder": policy.name,
             "updates_per_epoch": updates_per_epoch
@@ -211,7 +211,7 @@ Use "full" for one batch per epoch.
             labels: the class of each sample; by default those of a stratified or balanced order.
             epochs: how many, 10 or all of the plan's by default.
 
-        >>> Plan(10, 3, 5).audit().most_uses
+        >>> Plan(10, 3, 5).audit().max_uses
         5
         """
         return audit(self, self.batches, labels, epochs)
@@ -233,9 +233,9 @@ Use "full" for one batch per epoch.
                     f'order "{order.name}" composes batches of one size, and the `batch_size` changes; '
                     "give one `batch_size`, or another order."
                 )
-        if self.updates_per_epoch is not None and self._schedule.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
+        if self.updates_per_epoch is not None and self._schedule.locate(self.updates - 1)[0] >= _MAX_EPOCHS:
             raise Refusal(
-                f"`updates_per_epoch` must make at most {_MOST_EPOCHS} passes through the samples; "
+                f"`updates_per_epoch` must make at most {_MAX_EPOCHS} passes through the samples; "
                 f"{self.epochs} epochs of {self.updates_per_epoch} updates make more."
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 from epochal.errors import Refusal
 
 Size = int | Literal["full"]
-_MOST_CHANGES = 1000
+_MAX_CHANGES = 1000
 
 
 def as_integer(value: Any) -> int | None:
@@ -77,8 +77,8 @@ for 0, too.
             raise Refusal(
                 f"`batch_size` must map {unit} to sizes, such as {{0: 32, 30: 128}}; got {sizes!r}."
             )
-        if len(sizes) > _MOST_CHANGES:
-            raise Refusal(f"`batch_size` must change at most {_MOST_CHANGES} times; got {len(sizes)} sizes.")
+        if len(sizes) > _MAX_CHANGES:
+            raise Refusal(f"`batch_size` must change at most {_MAX_CHANGES} times; got {len(sizes)} sizes.")
         changes: list[tuple[int, Size]] = []
         for at, size in sizes.items():
             begin = bounded(f"the {one} at which a `batch_size` begins", at, 0, 2**62, "at least 0")

@@ -12,7 +12,7 @@ from epochal.plan.counts import Counts
 from epochal.plan.pass_schedule import Segments
 
 _WIDTH = 80
-_MOST_PHASES = 12
+_MAX_PHASES = 12
 _REGIMES = {
     "batch": "batch gradient descent: every update sees all samples",
     "stochastic": "stochastic gradient descent: every update sees one sample",
@@ -51,8 +51,8 @@ def _phases(plan: Counts) -> list[tuple[str, str]]:
         name = f"{whole} {first:,}" if last == first else f"{plural} {first:,} to {last:,}"
         batches = counted(phase.batches, "batch")
         rows.append((name, f"{batches}  ({_sizes(phase.segments)})"))
-    if len(rows) > _MOST_PHASES:
-        rows[_MOST_PHASES // 2 : -_MOST_PHASES // 2] = [("...", f"{len(rows):,} phases in all")]
+    if len(rows) > _MAX_PHASES:
+        rows[_MAX_PHASES // 2 : -_MAX_PHASES // 2] = [("...", f"{len(rows):,} phases in all")]
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.choose.comparison.comparison import Comparison, Row
 from epochal.choose.comparison.sentences import UNBEATEN, at_best, failure, join_names, telling, use
-from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
 from epochal.curves import Summary
@@ -114,7 +114,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
     else:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
         words = f"Train with {row.name}{rate}; it is best {at_best(row)}."
-    if row.repeats < FEWEST_PAIRS:
+    if row.repeats < MIN_PAIRS:
         more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
         return f"{words} {more}"
     unclear = not set(comparison.tied) <= set(comparison.same)

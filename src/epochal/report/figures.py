@@ -17,16 +17,16 @@ from epochal.report.forecast import forecast_figure
 from epochal.report.plot_data import json_number, json_numbers
 from epochal.runs import Run
 
-_MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
-_MOST_STEPS = 400
-_MOST_LINES = 30
-_MOST_DOTS = 4000
+_MAX_POINTS = 1500  # along x; more are indistinguishable on a screen
+_MAX_STEPS = 400
+_MAX_LINES = 30
+_MAX_DOTS = 4000
 
 
 def figure_data(run: Run, precision_recall: Mapping[str, Sequence[PrecisionRecall]]) -> dict[str, Any]:
     """The x-axes, panels of curves, and the other figures that there are."""
     curves = run.curves
-    keep = plot_data.evenly(np.unique(curves.update).size, _MOST_POINTS)
+    keep = plot_data.evenly(np.unique(curves.update).size, _MAX_POINTS)
     main = "validation.loss" if run.headline is None else run.headline[0]
     panels = plot_data.panels_of(curves, main) if len(curves) else []
     return {
@@ -59,7 +59,7 @@ def _panel(lines: list[plot_data.Line], keep: NDArray[np.int64]) -> dict[str, An
             "role": line.role,
             **{end: json_numbers(getattr(line, end)[keep]) for end in ("mean", "low", "high")},
             "count": line.count[keep].tolist(),
-            "repeats": [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]],
+            "repeats": [json_numbers(row[keep]) for row in line.repeats[:_MAX_LINES]],
         }
         for line in lines
     ]
@@ -82,9 +82,9 @@ def _best(curves: Curves, monitor: str) -> dict[str, float | str | None] | None:
 
 
 def _steps(line: plot_data.PrecisionRecallLine) -> dict[str, Any]:
-    keep = np.append(0, 1 + plot_data.evenly(len(line.recall) - 1, _MOST_STEPS))
+    keep = np.append(0, 1 + plot_data.evenly(len(line.recall) - 1, _MAX_STEPS))
     ends = {end: json_numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
-    each = [json_numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]
+    each = [json_numbers(row[keep]) for row in line.repeats[:_MAX_LINES]]
     return {"role": line.role, "average": line.average, **ends, "repeats": each}
 
 
@@ -98,7 +98,7 @@ def _residuals(run: Run) -> dict[str, Any] | None:
     true, predicted = true[known], predicted[known]
     rest = predicted - true
     counts, edges = np.histogram(rest, bins=int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50)))
-    step = max(1, math.ceil(rest.size / _MOST_DOTS))
+    step = max(1, math.ceil(rest.size / _MAX_DOTS))
     return {
         "true": json_numbers(true[::step]),
         "predicted": json_numbers(predicted[::step]),

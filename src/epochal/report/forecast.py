@@ -13,27 +13,27 @@ from epochal.report.plot_data import json_numbers
 from epochal.runs import Run
 
 _CODES = {"validation": 2, "test": 3}
-_MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
+_MAX_SERIES, _MAX_STEPS, _MAX_ROWS = 12, 12, 1500
 
 
 def forecast_figure(run: Run) -> dict[str, Any] | None:
     """The numbers of the figure; None without windows of a series."""
     if run.observed is None or not run.forecasts:
         return None
-    steps = list(range(1, min(run.task.targets, _MOST_STEPS) + 1))
+    steps = list(range(1, min(run.task.targets, _MAX_STEPS) + 1))
     return {
         "target": run.data["target"],
         "time": run.observed.time_column.name or "row",
         "repeats": run.repeats,
         "steps": steps,
-        "series": [_series(run, *one, steps) for one in enumerate(run.observed.names[:_MOST_SERIES])],
+        "series": [_series(run, *one, steps) for one in enumerate(run.observed.names[:_MAX_SERIES])],
     }
 
 
 def _series(run: Run, number: int, name: str, steps: list[int]) -> dict[str, Any]:
     found = [drawn(run, number, step) for step in steps]
     x, truth, _ = found[0]
-    first = max(0, len(x) - _MOST_ROWS)
+    first = max(0, len(x) - _MAX_ROWS)
     parts = [
         {
             "name": steps_of[0].name,

@@ -119,7 +119,7 @@ def flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def conditions(found: Mapping[str, Any]) -> dict[str, Any]:
+def environment(found: Mapping[str, Any]) -> dict[str, Any]:
     """Conditions with their names on a page: whether bits repeat is not the setting that asks for it."""
     return {
         "same bits every time" if name == "deterministic" else name: value for name, value in found.items()

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.curves import Curves, PrecisionRecall
 from epochal.curves.statistics import Floats, Ints
 
-MOST_CLASSES = 12
+MAX_CLASSES = 12
 """Panels of precision against recall."""
 
 
@@ -131,7 +131,7 @@ def precision_recall_panels(parts: Mapping[str, Sequence[PrecisionRecall]]) -> l
     for curves in parts.values():
         for one in curves:
             averages.setdefault(one.name, one.average_precision.mean)
-    worst = sorted(averages, key=lambda name: averages[name])[:MOST_CLASSES]
+    worst = sorted(averages, key=lambda name: averages[name])[:MAX_CLASSES]
     found = []
     for name in filter(worst.__contains__, averages):
         own = {part: one for part, curves in parts.items() for one in curves if one.name == name}

@@ -12,7 +12,7 @@ from epochal.common.text import counted, mean_count
 from epochal.curves import KINDS, Curves, Summary, Verdict, statistic_label
 from epochal.plan import Plan
 from epochal.report.figures import confusion_of, figure_data
-from epochal.report.formatting import conditions, fixed, format_value, minute, named, quality
+from epochal.report.formatting import environment, fixed, format_value, minute, named, quality
 from epochal.report.page import Cell, Table, render
 from epochal.report.plot_data import level_of
 from epochal.runs import ClassMetrics, ForecastScores, Run
@@ -33,10 +33,10 @@ _SIGNS = {
 }
 assert set(_SIGNS) == {kind.removeprefix("probably ") for kind in KINDS}
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 """With more classes, the matrix is drawn as a figure."""
 
-_MOST_ROWS = 200
+_MAX_ROWS = 200
 _MANY = {"class": "classes", "label": "labels"}
 
 
@@ -49,8 +49,8 @@ def run_page(run: Run) -> str:
     }
     seeds = [outcome.seed for outcome in run.outcomes]
     own_conditions = {
-        **conditions(run.conditions),
-        "date": minute(run.conditions["date"]),
+        **environment(run.environment),
+        "date": minute(run.environment["date"]),
         "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         "fingerprint": run.data["fingerprint"],
     }
@@ -212,7 +212,7 @@ def _confusion(run: Run) -> dict[str, Any] | None:
     share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
     names = run.task.classes
     rows = [(name, list(zip(mean[i], share[i], strict=True))) for i, name in enumerate(names)]
-    return {"names": names, "rows": rows if len(names) <= MOST_CLASSES else [], "repeats": len(counts)}
+    return {"names": names, "rows": rows if len(names) <= MAX_CLASSES else [], "repeats": len(counts)}
 
 
 def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterator[tuple[str, Table, str]]:
@@ -220,9 +220,9 @@ def _classes(parts: Mapping[str, Mapping[str, ClassMetrics]], of: str) -> Iterat
         if not classes:
             continue
         shown, note = list(classes.items()), ""
-        if len(shown) > _MOST_ROWS:
-            note = f"The {_MOST_ROWS} of {len(shown):,} {_MANY[of]} with the lowest F1 are shown."
-            shown = sorted(shown, key=lambda one: one[1].f1.mean)[:_MOST_ROWS]
+        if len(shown) > _MAX_ROWS:
+            note = f"The {_MAX_ROWS} of {len(shown):,} {_MANY[of]} with the lowest F1 are shown."
+            shown = sorted(shown, key=lambda one: one[1].f1.mean)[:_MAX_ROWS]
         rows = [
             [
                 Cell(name),

@@ -18,10 +18,10 @@ from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
 from epochal.report.plot_data import json_number, json_numbers, lines_of
 
-_MOST_POINTS = 12_000  # of all lines of a figure
-_FEWEST_POINTS = 60  # of one line
+_MAX_POINTS = 12_000  # of all lines of a figure
+_MIN_POINTS = 60  # of one line
 _CURVE_POINTS = 81
-_MOST_QUANTITIES = 4
+_MAX_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
@@ -94,7 +94,7 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
 
 def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
     found = [(row, comparison.curves[row.name]) for row in rows if len(comparison.curves.get(row.name, ()))]
-    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(found)))
+    points = max(_MIN_POINTS, _MAX_POINTS // max(1, len(found)))
     drawn = [(row, curves, _kept(curves, points)) for row, curves in found]
     quantities = [
         {
@@ -127,7 +127,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
     if not len(advice.curves):
         return {"x": [], "quantities": [], "best": None}
     curves = _while_all_train(advice.curves)
-    kept = _kept(curves, _MOST_POINTS // 8)
+    kept = _kept(curves, _MAX_POINTS // 8)
     quantities = []
     for column in _columns([curves], advice.column):
         part, _, metric = column.partition(".")
@@ -162,7 +162,7 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
     order = sorted(
         known, key=lambda name: (name != judged, not name.startswith("validation."), "running" in name)
     )
-    return order[:_MOST_QUANTITIES]
+    return order[:_MAX_QUANTITIES]
 
 
 def _kept(curves: Curves, most: int) -> NDArray[np.int64]:

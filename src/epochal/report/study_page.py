@@ -8,7 +8,7 @@ from typing import Any
 from epochal.choose.advice.advice import Advice, Tried
 from epochal.choose.comparison.comparison import Comparison, Row
 from epochal.choose.statistics.time_to_target import ExpectedRunningTime
-from epochal.report.formatting import conditions, format_interval, format_number, minute
+from epochal.report.formatting import environment, format_interval, format_number, minute
 from epochal.report.page import Cell, render
 
 STANDINGS = {
@@ -75,7 +75,7 @@ def render_study(
         title=f"{kind} · {source}",
         kind=kind,
         heading=source,
-        byline=[*about, minute(study.conditions["date"]), study.conditions["device"]],
+        byline=[*about, minute(study.environment["date"]), study.environment["device"]],
         found=study,
         conditions=[("", own, ()), *_conditions(study)],
         **context,
@@ -90,5 +90,5 @@ def _conditions(study: Comparison | Advice) -> list[tuple[str, Mapping[str, Any]
     return [
         ("The data", data, study.data["notes"]),
         ("Settings that all share", settings, ()),
-        ("Device, versions and date", conditions(study.conditions), ()),
+        ("Device, versions and date", environment(study.environment), ()),
     ]

@@ -20,9 +20,9 @@ from epochal.runs.threshold import Threshold
 if TYPE_CHECKING:
     from epochal.runs.run import Run
 
-MOST_CLASSES = 12
-MOST_PAIRS = 8
-_MOST_STEPS = 12
+MAX_CLASSES = 12
+MAX_PAIRS = 8
+_MAX_STEPS = 12
 _NAME = 17
 """Most characters of a class name."""
 Section = tuple[str, list[str]]
@@ -120,10 +120,10 @@ def value_of(value: float, like: Summary) -> str:
 
 
 def _classes(found: Evaluation) -> list[Section]:
-    classes, hidden = found.per_class, len(found.per_class) - MOST_CLASSES
+    classes, hidden = found.per_class, len(found.per_class) - MAX_CLASSES
     if not classes or (hidden > 0 and not found.task.is_multilabel):
         return []
-    lines = class_table(dict(list(classes.items())[:MOST_CLASSES]), "rows", distinct(list(classes)))
+    lines = class_table(dict(list(classes.items())[:MAX_CLASSES]), "rows", distinct(list(classes)))
     what = "Labels" if found.task.is_multilabel else "Classes"
     title = f"{what}{by_threshold(found.threshold)} ({over_repeats(found.repeats)})"
     return [(title, lines + _hidden(hidden))]
@@ -179,14 +179,14 @@ def _confusion(found: Evaluation, width: int) -> Section:
     who = "" if found.repeats == 1 else " of the ensemble"
     at = by_threshold(found.threshold)
     names = list(distinct(found.task.classes).values())
-    if len(names) <= MOST_CLASSES:
+    if len(names) <= MAX_CLASSES:
         rows = [("true \\ predicted", *names)]
         rows += [(name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)]
         lines = aligned(rows, right=range(1, len(names) + 1))
         if max(map(len, lines)) <= width:
             return f"Confusion matrix{who}{at}", lines
     heads = ("true", "predicted", "rows", "of its class")
-    lines = confusion_table(found.most_confused(MOST_PAIRS), heads, found.task.classes)
+    lines = confusion_table(found.most_confused(MAX_PAIRS), heads, found.task.classes)
     return f"Most often confused{who}{at}", lines or ["none: every row is in its class"]
 
 
@@ -210,13 +210,13 @@ def _residuals(found: Sequence[Residuals], width: int) -> Section:
         return "", []
     shares = list(found[0].quantiles)
     rows = [("", *(f"{share:.0%}" for share in shares), "largest", "RMSE", "R²")]
-    for one in found[:_MOST_STEPS]:
+    for one in found[:_MAX_STEPS]:
         values = [*one.quantiles.values(), one.largest, one.rmse]
         rows.append((_short(one.name), *_digits(values), f"{one.r2:.3f}"))
     lines = aligned(rows, right=range(1, len(rows[0])))
     if max(map(len, lines)) > width:
         lines = aligned([(*row[:1], row[1], row[3], row[5], *row[6:]) for row in rows], right=range(1, 7))
-    lines += _hidden(len(found) - _MOST_STEPS)
+    lines += _hidden(len(found) - _MAX_STEPS)
     return "Errors, predicted less true: quantiles over the rows", lines
 
 
@@ -234,11 +234,11 @@ def _steps(found: Evaluation) -> Section:
     lines = list(scores.sentences)
     if len(scores.rmse_by_step) > 1:
         rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
-        for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
+        for step, rmse in enumerate(scores.rmse_by_step[:_MAX_STEPS]):
             own = cells(rmse)[0] if rmse.sd is not None else rmse.format_value(rmse.mean)
             naive = [one.rmse_by_step[step] for one in scores.naive]
             rows.append((str(step + 1), own, *(one.format_value(one.mean) for one in naive)))
-        lines += aligned(rows) + _hidden(len(scores.rmse_by_step) - _MOST_STEPS)
+        lines += aligned(rows) + _hidden(len(scores.rmse_by_step) - _MAX_STEPS)
     return "Against forecasts that need no training, on the same windows", lines
 
 

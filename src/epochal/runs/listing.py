@@ -84,7 +84,7 @@ def _described(path: Path, document: RunJson) -> Entry:
     ]
     return Entry(
         run=str(path),
-        date=one_line(document.conditions["date"], 200),
+        date=one_line(document.environment["date"], 200),
         source=one_line(document.data["source"], 200),
         **{name: document.settings[name] for name in ("batch_size", "epochs", "repeats")},
         result=results[0] if results else "",
@@ -99,7 +99,7 @@ def _study_entry(study: StudyFolder) -> Entry:
     common: dict[str, Any] = {
         "run": run,
         "kind": study.kind,
-        "date": one_line(convert_json(str, found["conditions"]["date"], "date"), 200),
+        "date": one_line(convert_json(str, found["environment"]["date"], "date"), 200),
         "source": one_line(convert_json(str, found["data"]["source"], "source"), 200),
     }
     column = one_line(convert_json(str, found["column"], "column"), 200)

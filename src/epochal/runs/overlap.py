@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epochal.data import Dataset
 from epochal.data.duplicates import row_hashes
 
-MOST_HASHED = 1 << 22
+MAX_HASHED = 1 << 22
 """Most rows whose hashes a run keeps: 32 MiB."""
 
 
@@ -67,7 +67,7 @@ class Overlap:
 def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
     """A hash of inputs and target of each sample; empty if there are too many or they are streamed."""
     inputs, targets = dataset.inputs, dataset.targets
-    if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MOST_HASHED:
+    if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MAX_HASHED:
         return np.empty(0, np.uint64)
     return row_hashes(inputs, np.asarray(targets, np.float64))
 

@@ -32,11 +32,11 @@ from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction, Ranking
 from epochal.runs.run import Run
 
-LEAST_ROWS = 16
+MIN_ROWS = 16
 """Smallest padded block; larger ones are padded to a power of two."""
 
 _BLOCK_BYTES = 1 << 26
-_FEWEST_FAR, _MOST_LOOKED_AT = 20, 10_000
+_MIN_FAR, _MAX_LOOKED_AT = 20, 10_000
 """Fewest rows that are said to be far from those of training, and most that are looked at for it."""
 
 
@@ -53,7 +53,7 @@ def padded_call(
 ) -> NDArray[np.float64]:
     """The outputs of a compiled function for rows, which are padded so that few sizes are compiled."""
     rows = len(inputs)
-    size = min(most, max(LEAST_ROWS, 1 << (rows - 1).bit_length()))
+    size = min(most, max(MIN_ROWS, 1 << (rows - 1).bit_length()))
     if size > rows:
         inputs = np.concatenate([inputs, np.repeat(inputs[-1:], size - rows, axis=0)])
     return np.asarray(call(variables, inputs), np.float64)[:rows]
@@ -192,9 +192,9 @@ def _far(run: Run, dataset: Dataset) -> list[str]:
     scaling, inputs = run.fitted[0].scaling, dataset.inputs
     if not isinstance(scaling, Scaling) or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         return []
-    if len(inputs) < _FEWEST_FAR:
+    if len(inputs) < _MIN_FAR:
         return []
-    some = inputs[:: -(-len(inputs) // _MOST_LOOKED_AT)]
+    some = inputs[:: -(-len(inputs) // _MAX_LOOKED_AT)]
     with np.errstate(invalid="ignore"):
         share = (np.abs((some - scaling.center) * scaling.inverse_scale) > 2).mean(axis=0)
     names = [

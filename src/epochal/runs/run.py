@@ -55,7 +55,7 @@ class Run:
     data: dict[str, Any]
     """A description of the data: source, features, notes, fingerprint."""
     encoder: SampleEncoder | None
-    conditions: dict[str, Any]
+    environment: dict[str, Any]
     """Versions, device and date of the measurements."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)

@@ -47,7 +47,7 @@ class RunJson:
     history: dict[str, Any] | None = None
     data: dict[str, Any]
     encoder: dict[str, Any] | None
-    conditions: dict[str, Any]
+    environment: dict[str, Any]
     interrupted: bool
     failed: str
     files: dict[str, Digest]
@@ -59,7 +59,7 @@ _INNER: dict[str, dict[str, Any]] = {
     | {"samples": int, "notes": tuple[str, ...], "sizes": dict[str, int]}
     | {"dtype": Literal["float32", "float64", "uint8", "int32"]},
     "settings": _WHOLE | {"model": dict[str, Any], "repeats": int, "loss": str, "monitor": str},
-    "conditions": {"date": str, "device": str},
+    "environment": {"date": str, "device": str},
     "plan": _WHOLE | {"samples": int, "order": str, "remainder": str},
 }
 """What is taken out of the parts that may hold more."""

@@ -18,7 +18,7 @@ from epochal.runs.forecast import ForecastScores
 from epochal.runs.metrics import NO_LOSS
 from epochal.runs.outcome import Scores
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 def warnings_of(
@@ -47,7 +47,7 @@ def warnings_of(
     return tuple(filter(None, found))
 
 
-_FEWEST_TESTED = 20
+_MIN_TESTED = 20
 """Fewest test samples of which it is said that no baseline is beaten. (Arbitrary.)"""
 
 
@@ -60,7 +60,7 @@ def not_beaten(scores: Scores, baseline: Mapping[str, Sequence[float]], samples:
     classes = (
         None if scores.confusion is None or scores.confusion.ndim > 3 else scores.confusion.sum(axis=(0, 2))
     )
-    if not known or samples < _FEWEST_TESTED or (classes is not None and (classes > 0).sum() < 2):
+    if not known or samples < _MIN_TESTED or (classes is not None and (classes > 0).sum() < 2):
         return ""
     levels = {name: float(np.mean(baseline[f"test.{name}"])) for name in known}
 
@@ -90,8 +90,8 @@ def _never_predicted(part: str, counts: NDArray[np.int64], classes: Sequence[str
         return ""
     repeats, total = len(counts), true.sum(axis=0)
     some, all_ = round(total[never].sum() / repeats), round(total.sum() / repeats)
-    names = ", ".join(f'"{classes[k]}"' for k in never[:_MOST_NAMED])
-    more = f" and {len(never) - _MOST_NAMED} more classes" if len(never) > _MOST_NAMED else ""
+    names = ", ".join(f'"{classes[k]}"' for k in never[:_MAX_NAMED])
+    more = f" and {len(never) - _MAX_NAMED} more classes" if len(never) > _MAX_NAMED else ""
     verb, it = ("is", "it") if len(never) == 1 else ("are", "them")
     where = ""
     if predicted[:, never].any():

@@ -23,7 +23,7 @@ from epochal.runs.checksummed_json import read_sealed, seal
 STUDY = "study.json"
 TRIALS = "trials.jsonl"
 _REQUEST = "request.json"
-_MOST_REQUEST = 64 << 20
+_MAX_REQUEST = 64 << 20
 _KINDS = {"comparison": "a comparison", "advice": "an advice"}
 
 
@@ -145,7 +145,7 @@ def _kind(path: Path) -> str | None:
     if not file.is_file() or (path / "run.json").exists() or (path / "lock").exists():
         return None
     try:
-        if file.stat().st_size > _MOST_REQUEST:
+        if file.stat().st_size > _MAX_REQUEST:
             return None
         request = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):

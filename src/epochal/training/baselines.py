@@ -27,10 +27,10 @@ MetricOf = Callable[[Any], float]
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 """Quantiles of the training targets that are tried as constants, besides their mean."""
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 """The most frequent classes that are tried as constants."""
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """Most training samples used to choose a constant."""
 
 
@@ -131,7 +131,7 @@ def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.flo
 
 def _some(samples: int) -> Ints:
     """Evenly spaced samples to choose a constant on."""
-    return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
+    return np.unique(np.linspace(0, samples - 1, min(samples, MAX_ROWS)).astype(np.int64))
 
 
 def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
@@ -142,7 +142,7 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
     if task.is_classification:
         counts = np.bincount(train, weights=ones, minlength=len(task.classes))
         logs = np.log(np.maximum(counts / counts.sum(), 1e-9))
-        each = np.eye(len(counts))[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
+        each = np.eye(len(counts))[np.argsort(-counts, kind="stable")[:MAX_CLASSES]]
         return [one[1:] - one[:1] if task.outputs == 1 else one for one in (logs, *each)]
     if task.is_multilabel:
         shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)

@@ -1,4 +1,4 @@
-"""The description of a run: settings, data and conditions as JSON, and notes, one sentence each."""
+"""The description of a run: settings, data and environment as JSON, and notes, one sentence each."""
 
 from __future__ import annotations
 
@@ -186,8 +186,8 @@ def _dashes(numbers: Any) -> str:
     return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
-def conditions(stacks: RepeatStacks | None = None, deterministic: bool = False) -> dict[str, Any]:
-    """The conditions of figures: devices, mode, versions."""
+def environment(stacks: RepeatStacks | None = None, deterministic: bool = False) -> dict[str, Any]:
+    """What was trained on: devices, mode, versions, date."""
     device = jax.local_devices()[0]
     kinds = dict.fromkeys((device.platform, device.device_kind))  # on a CPU both are "cpu"
     versions = {}

@@ -36,7 +36,7 @@ class Progressed:
 
     updates: int
     """Updates so far, summed over repeats."""
-    most_updates: int
+    max_updates: int
     """If no rule stops a repeat earlier."""
     seconds: float
     """Wall-clock time; `training_seconds` excludes compilation."""

@@ -15,8 +15,8 @@ from epochal.settings import DECLARED, Settings
 from epochal.settings.value_kinds import InvalidValue
 from epochal.training.json_values import NotSerializable, codec_of, in_words, shown
 
-_MOST_LAYERS = 10_000
-_MOST_UNITS = 2**31
+_MAX_LAYERS = 10_000
+_MAX_UNITS = 2**31
 
 
 def damaged(what: str) -> Refusal:
@@ -117,7 +117,7 @@ def read_model(written: Any) -> Any:
         complete = json.dumps(found.to_dict(), sort_keys=True) == json.dumps(dict(written), sort_keys=True)
         outputs = written.get("network", written).get("outputs")
         counted = outputs is None or type(outputs) is int
-        if not (complete and counted and all(0 < size <= _MOST_UNITS for size in _sizes(written))):
+        if not (complete and counted and all(0 < size <= _MAX_UNITS for size in _sizes(written))):
             raise TypeError
         return found
     except Refusal:
@@ -133,6 +133,6 @@ def _sizes(written: Any) -> list[int]:
         found = [size for one in inner for size in _sizes(one)]
     else:
         found = [written] if type(written) is int else []
-    if len(found) > _MOST_LAYERS:
+    if len(found) > _MAX_LAYERS:
         raise TypeError
     return found

@@ -31,7 +31,7 @@ from epochal.settings.option import Option
 from epochal.settings.value_kinds import plain_number
 from epochal.stopping import RULES, Joined, all_of, any_of
 
-MOST_VALUES = 10_000
+MAX_VALUES = 10_000
 """Most values of an order in a file; longer ones have to be given again."""
 _LONGEST = 4096
 """Most characters of a word or a path."""
@@ -61,7 +61,7 @@ def _plain(value: Any, hint: Any) -> Any:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(_plain(one, str) for one in _listed(value, MOST_VALUES))
+    return tuple(_plain(one, str) for one in _listed(value, MAX_VALUES))
 
 
 def _listed(value: Any, most: int) -> list[Any]:
@@ -155,7 +155,7 @@ def _write_order(order: Any) -> Any:
         raise NotSerializable
     written: dict[str, Any] = {"name": order.name, "options": order.options}
     if order.values is not None:
-        written["values"] = _listed(order.values.tolist(), MOST_VALUES)
+        written["values"] = _listed(order.values.tolist(), MAX_VALUES)
     try:
         if _read_order(written) != order:
             raise NotSerializable
@@ -176,7 +176,7 @@ def _read_order(value: Any) -> Order:
     order = order_named(value["name"], options)
     if "values" not in value:
         return order
-    return order.bind(np.array([_plain(one, float) for one in _listed(value["values"], MOST_VALUES)]))
+    return order.bind(np.array([_plain(one, float) for one in _listed(value["values"], MAX_VALUES)]))
 
 
 # What is held out, where parameters start, batch sizes, images ---------------------------------------------
@@ -270,7 +270,7 @@ def declared(one: Option) -> Codec:
     def plain(value: Any) -> Any:
         if not isinstance(value, tuple):
             return _plain(value, None | bool | float | str)
-        return tuple(_plain(name, str) for name in _listed(list(value), MOST_VALUES))
+        return tuple(_plain(name, str) for name in _listed(list(value), MAX_VALUES))
 
     def write(value: Any) -> Any:
         value = plain(value)

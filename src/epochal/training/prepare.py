@@ -134,7 +134,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
     halving = ""  # how to halve the validation samples: neighbors in time or of a group stay together
-    if monitor.startswith("validation.") and rows >= FEWEST_HALVED and not any(one.host for one in metrics):
+    if monitor.startswith("validation.") and rows >= MIN_HALVED and not any(one.host for one in metrics):
         halving = "mixed" if settings.split == "random" else "ordered"
     trained, initial = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     micro_batch = settings.micro_batch  # an automatic one is chosen later
@@ -189,7 +189,7 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
     return prepared
 
 
-FEWEST_HALVED = 10
+MIN_HALVED = 10
 """Fewest validation samples to estimate the optimism of the epoch's choice on halves."""
 
 DEFAULT_BATCH = 32

@@ -14,7 +14,7 @@ from epochal.errors import Refusal
 from epochal.models.convert import NamedModel
 from epochal.runs.checks import WRONG
 from epochal.settings import Settings
-from epochal.training.describe import conditions
+from epochal.training.describe import environment
 from epochal.training.differences import differences
 from epochal.training.json_settings import (
     damaged,
@@ -31,7 +31,7 @@ from epochal.training.resume_fingerprint import resume_fingerprint
 FORMAT = 1
 """The version of the document; others are not read."""
 
-_PARTS = ("format", "model", "data", "settings", "fingerprint", "conditions")
+_PARTS = ("format", "model", "data", "settings", "fingerprint", "environment")
 
 _FILES = {"validation": "validation data", "test": "test data", "initial": "first parameters"}
 """Settings that may name a file."""
@@ -52,17 +52,17 @@ def request_json(prepared: Prepared) -> dict[str, Any]:
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
         "fingerprint": resume_fingerprint(prepared),
-        "conditions": conditions_of(prepared),
+        "environment": environment_of(prepared),
     }
 
 
-def conditions_of(prepared: Prepared) -> dict[str, Any]:
-    """The conditions of figures, and modification time and size of a streamed file."""
+def environment_of(prepared: Prepared) -> dict[str, Any]:
+    """What is trained on, and modification time and size of a streamed file."""
     stamp, recipe = None, prepared.dataset.recipe
     if prepared.streamed and recipe is not None and Path(recipe.source).is_file():
         stat = Path(recipe.source).stat()
         stamp = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-    return conditions(deterministic=prepared.settings.deterministic) | {"data": stamp}
+    return environment(deterministic=prepared.settings.deterministic) | {"data": stamp}
 
 
 def ask_again(
@@ -166,8 +166,8 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
     return {**document, "settings": {**document["settings"], "epochs": epochs}}, notes
 
 
-def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
-    """Changed conditions of a resumed training, one short clause each.
+def environment_changes(then: Any, now: Mapping[str, Any]) -> list[str]:
+    """What changed around a resumed training, one short clause each.
 
     It is the same training, but with another version of JAX or another device figures may differ in their
     last bits. A streamed file is compared by some of its samples, so a change is reported.

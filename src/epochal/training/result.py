@@ -26,7 +26,7 @@ from epochal.runs.run_warnings import not_beaten, warnings_of
 from epochal.runs.threshold import apply_threshold
 from epochal.stopping import stopped_for_no_improvement
 from epochal.training.baselines import baseline_metrics
-from epochal.training.describe import conditions, describe_data, describe_settings
+from epochal.training.describe import describe_data, describe_settings, environment
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import effective_samples, forecasts_of, optimism_of, scores_of
 
@@ -185,7 +185,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         scores=scores,
         data=data,
         encoder=prepared.dataset.encoder,
-        conditions=conditions(prepared.stacks, prepared.settings.deterministic),
+        environment=environment(prepared.stacks, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
         forecasts=forecasts,

@@ -21,7 +21,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.progress import display
 from epochal.training.repeats import cluster_for
-from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
+from epochal.training.request import ask_again, environment_changes, environment_of, with_epochs
 from epochal.training.resume_fingerprint import resume_fingerprint
 from epochal.training.snapshot import Snapshot, read_snapshots
 from epochal.training.train import Events, run_to_end
@@ -130,8 +130,8 @@ def resuming(
 
         start_together(prepared, begin, path, updates)
         resources = resources.pop_all()
-    conditions = changed_conditions(request["conditions"], conditions_of(prepared))
-    resumed = Resumed(sum(one.updates for one in snapshots.values()), (*notes, *passed_over, *conditions))
+    environment = environment_changes(request["environment"], environment_of(prepared))
+    resumed = Resumed(sum(one.updates for one in snapshots.values()), (*notes, *passed_over, *environment))
     return Events(prepared, control, resources, run_folder, cluster, snapshots, resumed)
 
 

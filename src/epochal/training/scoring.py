@@ -26,7 +26,7 @@ from epochal.runs.overlap import hashes_of
 from epochal.runs.per_class import confusion, label_confusion
 from epochal.training.prepared import Prepared
 
-_MOST_KEPT = 2**22
+_MAX_KEPT = 2**22
 """Most probabilities of several classes to keep for one part, over all repeats (32 MB)."""
 
 
@@ -117,7 +117,7 @@ def scores_of(
     total: Any = 0.0
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    keep = task.kind == "binary" or values <= _MOST_KEPT
+    keep = task.kind == "binary" or values <= _MAX_KEPT
     for repeat, learned in fitted.items():
         part = prepared.reader(repeat, name) if prepared.streamed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)

@@ -260,7 +260,7 @@ class Events(Iterator[Event]):
         run = conclude(self._prepared, self._results, curves, interrupted)
         self._prepared.close()
         if self._cluster is not None:
-            run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.summary()})
+            run = replace(run, environment=run.environment | {"trained_on": self._cluster.summary()})
             self._cluster.close()
         if self._run_folder is not None:
             try:

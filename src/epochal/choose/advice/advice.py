@@ -182,7 +182,7 @@ class Advice:
     usage: AdviceUsage
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
-    conditions: Mapping[str, Any]
+    environment: Mapping[str, Any]
     folder: Path | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
     best_tried: Defaults | None = None

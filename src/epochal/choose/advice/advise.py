@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from epochal.choose.advice.advice import GOALS, Advice
 from epochal.choose.advice.builder import build_advice
 from epochal.choose.advice.steps import Adviser
-from epochal.choose.search.final_step import FEWEST_FINAL_SEEDS
+from epochal.choose.search.final_step import MIN_FINAL_SEEDS
 from epochal.choose.trials.progress import OnStep, ProgressSteps
 from epochal.choose.trials.store import Store
 from epochal.choose.trials.target_values import check_target_value
@@ -114,7 +114,7 @@ def advise(
         )
     dataset = as_dataset(source_from_xy(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
-    final_seeds = FINAL_SEEDS * repeats if small else max(FEWEST_FINAL_SEEDS, repeats)
+    final_seeds = FINAL_SEEDS * repeats if small else max(MIN_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
     runner = TrialRunner(prepare_shared(model, dataset, settings), control=control)

@@ -24,7 +24,7 @@ from epochal.common.metric_names import constant_of, higher_is_better, label_of
 from epochal.common.text import counted
 from epochal.curves import Curves, Summary, summarize
 from epochal.models import bounds_of
-from epochal.training.describe import conditions, describe_data
+from epochal.training.describe import describe_data, environment
 
 GRID_RATES = 9  # rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2
 GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
@@ -88,7 +88,7 @@ def build_advice(adviser: Adviser) -> Advice:
         usage=_cost(adviser, updates),
         data=describe_data(runner.base),
         settings=runner.described(),
-        conditions=conditions(deterministic=runner.base.settings.deterministic),
+        environment=environment(deterministic=runner.base.settings.deterministic),
         folder=runner.store.folder,
     )
 

@@ -18,7 +18,7 @@ import jax
 
 from epochal.choose.comparison.comparison import Comparison
 from epochal.choose.comparison.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
-from epochal.choose.comparison.rates import MOST_TRAININGS, REPEATS, tune
+from epochal.choose.comparison.rates import MAX_TRAININGS, REPEATS, tune
 from epochal.choose.comparison.result_table import ComparisonState, concluded
 from epochal.choose.statistics.race import race
 from epochal.choose.trials import fairness
@@ -275,7 +275,7 @@ class _Race(ComparisonState):
         seconds, trainings, updates = 0.0, 0, 0
         for entry in self.entries:
             each = self.lengths[entry.name].updates
-            count = self.repeats + (MOST_TRAININGS if entry.tuned else 0)
+            count = self.repeats + (MAX_TRAININGS if entry.tuned else 0)
             small = jax.default_backend() == "cpu" and self.runner.prepared(_named(entry, "plan")).small
             seconds += count * each * self.update_seconds[entry.name] / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each

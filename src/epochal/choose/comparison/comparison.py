@@ -139,7 +139,7 @@ class Comparison:
     timing      update times of each model and optimizer against the batch size, by name ("" if only one).
     notes       what should be known, one sentence each: drops, edges, sizes that do not fit.
     usage       trainings, updates and seconds that it took.
-    data        the data in numbers; `settings` what all settings have in common; `conditions` versions,
+    data        the data in numbers; `settings` what all settings have in common; `environment` versions,
                 device, seeds, date.
     same_split  whether all repeats share one split, and differ by their other seeds.
     interrupted whether it was ended before its end.
@@ -168,7 +168,7 @@ class Comparison:
     usage: Usage
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
-    conditions: Mapping[str, Any]
+    environment: Mapping[str, Any]
     same_split: bool = False
     interrupted: bool = False
     folder: Path | None = field(default=None)

@@ -27,7 +27,7 @@ REPEATS = 5  # repeats of the tuning, after those of the comparison
 FACTOR = 4.0  # between neighboring rates of the first search
 EXTENSIONS = 4  # most extensions of a search beyond its edge
 PROMISING_RATES = 3  # rates that are tried on all tuning repeats
-MOST_TRAININGS = 7 + EXTENSIONS + PROMISING_RATES * (REPEATS - 1)  # of one setting, at most
+MAX_TRAININGS = 7 + EXTENSIONS + PROMISING_RATES * (REPEATS - 1)  # of one setting, at most
 
 _REFERENCE = 32
 

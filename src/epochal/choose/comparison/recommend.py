@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from epochal.choose.comparison.comparison import Row
-from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.paired_test import PairedDifference, against
 from epochal.choose.statistics.race import RaceResult
 
@@ -53,7 +53,7 @@ def recommended(
         comparisons=outcome.comparisons,
     )
     near = [best]
-    if best.repeats >= FEWEST_PAIRS:
+    if best.repeats >= MIN_PAIRS:
         lead = _steadiest(best, tied, higher_is_better)
         apart = {row.name: row.difference for row in tied}
         if lead is not best:
@@ -63,12 +63,12 @@ def recommended(
         near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen, sign = best, -1.0 if higher_is_better else 1.0
-    most_seconds = FASTER * best.seconds if best in steady else math.inf
-    if faster := [row for row in steady or near if row.seconds < most_seconds]:
+    max_seconds = FASTER * best.seconds if best in steady else math.inf
+    if faster := [row for row in steady or near if row.seconds < max_seconds]:
         chosen = min(faster, key=lambda row: row.seconds)
-        most_seconds = min(most_seconds, chosen.seconds / FASTER)
+        max_seconds = min(max_seconds, chosen.seconds / FASTER)
         as_fast = [
-            row for row in tied if row.seconds < most_seconds and not (row.diverged or lucky(row, tied))
+            row for row in tied if row.seconds < max_seconds and not (row.diverged or lucky(row, tied))
         ]
         chosen = min([chosen, *as_fast], key=lambda row: sign * row.quality.mean)
     same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}

@@ -17,7 +17,7 @@ from epochal.choose.search.final_estimate import Criteria, final_of
 from epochal.choose.search.final_step import LATE, criteria_of
 from epochal.choose.search.search import Point
 from epochal.choose.statistics.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
-from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.race import RaceResult
 from epochal.choose.statistics.time_to_target import ExpectedRunningTime, Reached, expected_running_time
 from epochal.choose.trials.fairness import TrainingLength, TrialScore, jitter, score_trials, seen_after
@@ -32,7 +32,7 @@ from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
 from epochal.stopping import Budget, any_of
-from epochal.training.describe import conditions, describe_data, describe_settings
+from epochal.training.describe import describe_data, describe_settings, environment
 from epochal.training.scoring import effective_samples
 
 TARGET_SHARE = 0.1
@@ -97,7 +97,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         level = float(np.mean(list(constant.values())))
         chosen, same = recommended(by_name, outcome, values, higher, (perfect, level))
-        if found.repeats >= FEWEST_PAIRS:
+        if found.repeats >= MIN_PAIRS:
             of_use = level if not_beaten is None else math.nan
             tied = _without_failures(tied, by_name, by_name[outcome.best], of_use)
     rows = _sorted(rows, chosen, tied, higher)
@@ -128,7 +128,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         usage=Usage(found.runner.trainings, found.updates, seconds),
         data=describe_data(found.runner.base),
         settings=_common(found),
-        conditions=conditions(deterministic=found.runner.base.settings.deterministic),
+        environment=environment(deterministic=found.runner.base.settings.deterministic),
         same_split=found.runner.base.same_validation,
         folder=found.runner.store.folder,
     )
@@ -232,7 +232,7 @@ def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) 
     """
     trials = {trial.repeat: trial for trial in found.trials[best] if not trial.diverged}
     constant = baselines(found.runner, trials)
-    if len(trials) < FEWEST_PAIRS or not all(map(math.isfinite, constant.values())):
+    if len(trials) < MIN_PAIRS or not all(map(math.isfinite, constant.values())):
         return None
     point = Point(found.plans[best].segments[0][1], None)
     final = final_of(point, found.lengths[best].updates, trials, constant, criteria, kept=True)
@@ -324,8 +324,8 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
     notes = [*found.notes]
     if len(rows) == 1:
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
-    if found.repeats < FEWEST_PAIRS:
-        notes.append(f"{too_few(found.repeats)}; at least {FEWEST_PAIRS} are needed, and 10 are better.")
+    if found.repeats < MIN_PAIRS:
+        notes.append(f"{too_few(found.repeats)}; at least {MIN_PAIRS} are needed, and 10 are better.")
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [

@@ -9,7 +9,7 @@ import numpy as np
 
 from epochal.choose.comparison.comparison import Comparison, Row
 from epochal.choose.comparison.recommend import FASTER, lucky
-from epochal.choose.statistics.paired_statistics import FEWEST_PAIRS
+from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.time_to_target import format_amount
 from epochal.common.metric_names import constant_of, label_of
 from epochal.common.option_text import render_message
@@ -17,7 +17,7 @@ from epochal.common.text import aligned, counted, duration
 
 UNBEATEN = "No setting is shown to beat the baseline"
 
-MOST_NAMES = 5  # settings that a sentence names one by one
+MAX_NAMES = 5  # settings that a sentence names one by one
 
 
 def answer(found: Comparison) -> str:
@@ -73,7 +73,7 @@ def _constant(found: Comparison) -> bool:
 
 def _used(found: Comparison) -> str:
     row = found.recommended_row
-    if row.repeats < FEWEST_PAIRS and len(found.tied) > 1:
+    if row.repeats < MIN_PAIRS and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality(found, row)}."
     sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality(found, row))}."
@@ -144,7 +144,7 @@ def failure(row: Row) -> str:
 def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:
     if len(rows) == len(of) > 1:
         return f"all {len(rows)} others"
-    if len(rows) > (2 if of else MOST_NAMES):
+    if len(rows) > (2 if of else MAX_NAMES):
         return f"{len(rows)} others"
     names = [row.name for row in sorted(rows, key=lambda row: (row.batch_size, row.name))]
     return join_names([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)

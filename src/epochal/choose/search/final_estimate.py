@@ -247,7 +247,7 @@ def final_of(
     )
 
 
-def fewest_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
+def min_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
     """The first that neither broke nor ended worse than the baseline in any repeat, or else did so least.
 
     Where even the steadiest one broke there is none.

@@ -13,8 +13,8 @@ from epochal.choose.search.final_estimate import (
     Criteria,
     FinalEstimate,
     choose_final,
-    fewest_failures,
     final_of,
+    min_failures,
 )
 from epochal.choose.search.search import Point, Search
 from epochal.choose.trials.target_values import baselines, best_epoch, negligible_change
@@ -32,10 +32,10 @@ from epochal.training.prepare import DEFAULT_BATCH
 from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
-MOST_TRIES = 4
+MAX_TRIES = 4
 """Settings that are tried on the final seeds, where those before broke or ended worse than the baseline."""
 
-FEWEST_FINAL_SEEDS = 10  # seeds for the final estimate, at least, as far as there are so many
+MIN_FINAL_SEEDS = 10  # seeds for the final estimate, at least, as far as there are so many
 
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
@@ -135,7 +135,7 @@ def confirm(
     rare. `epochs_for` says how long to train a point, by seeds that chose it; None if one broke.
     """
     criteria = criteria_of(search.runner)
-    compared = repeats[: max(FEWEST_FINAL_SEEDS, -(-len(repeats) // 2))]
+    compared = repeats[: max(MIN_FINAL_SEEDS, -(-len(repeats) // 2))]
     wanted = criteria.samples or search.runner.base.dataset.timeline is not None
 
     def tested(
@@ -152,7 +152,7 @@ def confirm(
             point.batch_size == other.batch_size and (point.exponent or 0) > (other.exponent or 0)
             for other in [*found, *diverged]
         )
-        if len(finals) == MOST_TRIES or bolder:
+        if len(finals) == MAX_TRIES or bolder:
             continue
         advice = epochs_for(point)
         if advice is None:
@@ -165,7 +165,7 @@ def confirm(
         finals.append(final)
         if not final.failures:
             break
-    winner = fewest_failures(finals)
+    winner = min_failures(finals)
     most = min(DEFAULT_EPOCHS, epochs)
     planned = search.runner.base.spec.schedule.kind != "constant"
     of_defaults = partial(tested, default, most, scored="best", kept=True, whole=planned)
@@ -190,7 +190,7 @@ def confirm(
 def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> EpochAdvice | None:
     """How long to train a point: the median of the best epochs; None if a training broke."""
     runner, size = search.runner, point.batch_size
-    candidate, most, wait = search.candidate_of(point), search.most_updates(size), search.patience(size)
+    candidate, most, wait = search.candidate_of(point), search.max_updates(size), search.patience(size)
     jobs = [
         (point, Job(candidate, one, most, search.batches(size), None, 2 * wait, change))
         for one, change in ((one, negligible_change(runner, one)) for one in repeats)

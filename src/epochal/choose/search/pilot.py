@@ -39,7 +39,7 @@ class Pilot:
     edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
 
-MOST_BATCHES = 20_000  # most updates per epoch of a candidate batch size
+MAX_BATCHES = 20_000  # most updates per epoch of a candidate batch size
 
 
 def possible_sizes(plan: Plan) -> list[int]:
@@ -65,7 +65,7 @@ def candidate_sizes(samples: int) -> list[int]:
     ([1, 2, 4, 8, 16, 32, 64, 142], 64)
     """
     powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
-    return [*(size for size in powers if samples / size <= MOST_BATCHES), samples]
+    return [*(size for size in powers if samples / size <= MAX_BATCHES), samples]
 
 
 def pilot_size(samples: int) -> int:
@@ -100,7 +100,7 @@ def pilot(search: Search, batch_size: int, guess: float | None, repeats: Sequenc
 
 def _first_look(search: Search, batch_size: int, guess: float, repeats: Sequence[int]) -> tuple[float, str]:
     updates = min(
-        max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.most_updates(batch_size)
+        max(FIRST_UPDATES, FIRST_EPOCHS * search.batches(batch_size)), search.max_updates(batch_size)
     )
     trials: dict[Point, dict[int, Trial]] = {}
     tried: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
@@ -130,7 +130,7 @@ def long_trainings(
     They take start and order from another repeat: what they reach on a split becomes its target, and no
     setting should meet a target that its own luck has set.
     """
-    most, several = search.most_updates, search.runner.base.settings.repeats
+    most, several = search.max_updates, search.runner.base.settings.repeats
     jobs = [
         (point, search.job(point, repeat, most(point.batch_size), seed_repeat=(repeat + 1) % several))
         for repeat in repeats

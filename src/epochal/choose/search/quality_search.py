@@ -235,7 +235,7 @@ def _train(
     jobs = []
     for point, epochs in epochs_of.items():
         batches, candidate = search.batches(point.batch_size), search.candidate_of(point)
-        most = min(epochs * batches, search.most_updates(point.batch_size))
+        most = min(epochs * batches, search.max_updates(point.batch_size))
         jobs += [(point, Job(candidate, repeat, most, batches)) for repeat in scores.missing(point, repeats)]
     for point, trials in search.run_jobs(phase, jobs).items():
         scores.record(point, trials)

@@ -97,7 +97,7 @@ class Search:
     candidate: Candidate  # common to all points
     goal: str  # one of `advice.GOALS`: the quantity to minimize
     cost: Callable[[int], float]  # what an update costs at a batch size, in the unit of the goal
-    most_updates: Callable[[int], int]  # a training makes at most so many, by batch size
+    max_updates: Callable[[int], int]  # a training makes at most so many, by batch size
     patience: Callable[[int], float]  # epochs without improvement after which a training ends, by batch size
     run: Send  # sends the jobs of a phase out and yields their trials
     per_epoch: int = 1  # evaluations in an epoch, where a batch size allows; each is a chance for a lucky one
@@ -154,7 +154,7 @@ class Search:
         """Train missing repeats of points, each of which must have a target."""
         jobs, limit = list[tuple[Point, Job]](), self.limit()
         for point in dict.fromkeys(points):
-            most = self.most_updates(point.batch_size)
+            most = self.max_updates(point.batch_size)
             if math.isfinite(limit):
                 most = min(most, max(8, math.ceil(limit / self.cost(point.batch_size))))
             missing = [repeat for repeat in repeats if repeat not in self.results.get(point, {})]

@@ -316,11 +316,11 @@ def bootstrap_hyperbola(
         low, high = np.where(enough, resampled, 0.0), np.where(enough, resampled, np.inf)
         return resampled_ci95(estimate, low, high, repeats=repeats)
 
-    fewest_steps, fewest_samples, critical = drawn.parameters()
+    min_steps, min_samples, critical = drawn.parameters()
     return replace(
         whole,
-        steps_ci95=interval(whole.minimal_steps, fewest_steps),
-        samples_ci95=interval(whole.minimal_samples, fewest_samples),
+        steps_ci95=interval(whole.minimal_steps, min_steps),
+        samples_ci95=interval(whole.minimal_samples, min_samples),
         critical_batch_size_ci95=interval(whole.critical_batch_size, critical),
     )
 

@@ -13,7 +13,7 @@ from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_qu
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
-FEWEST_PAIRS = 3  # with fewer pairs nothing is detectable: their spread is unknown
+MIN_PAIRS = 3  # with fewer pairs nothing is detectable: their spread is unknown
 SMALL_EFFECT = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
@@ -26,7 +26,7 @@ LOUDER = 1.5
 Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
 `benchmarks/equal_settings.py`.
 """
-MOST_REPEATS = 10_000  # beyond this a difference is not worth the repeats that would show it
+MAX_REPEATS = 10_000  # beyond this a difference is not worth the repeats that would show it
 
 UNLIKE = 0.0001
 """The level of the F test by which a setting that is noisier than the others is not pooled with them.
@@ -253,13 +253,13 @@ def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power:
     (34, 43)
     """
     if sd == 0:
-        return FEWEST_PAIRS
+        return MIN_PAIRS
     size = abs(difference) / sd
 
     def enough(count: int) -> bool:
         return _power(size, count, alpha) >= power
 
-    counts = range(FEWEST_PAIRS, MOST_REPEATS + 1)
+    counts = range(MIN_PAIRS, MAX_REPEATS + 1)
     place = bisect.bisect_left(counts, True, key=enough)
     return None if place == len(counts) else counts[place]
 

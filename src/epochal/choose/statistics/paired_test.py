@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epochal.choose.statistics import paired_statistics as paired
-from epochal.choose.statistics.paired_statistics import ALPHA, FEWEST_PAIRS
+from epochal.choose.statistics.paired_statistics import ALPHA, MIN_PAIRS
 from epochal.common.text import counted
 from epochal.curves.statistics import Floats, Summary
 from epochal.data.records import plain
@@ -97,7 +97,7 @@ class PairedDifference:
         Values that are all equal, such as accuracies of 1, leave no margin and show nothing.
         """
         ends = self.interval
-        return ends is not None and self.pairs >= FEWEST_PAIRS and max(map(abs, ends)) <= self.margin > 0
+        return ends is not None and self.pairs >= MIN_PAIRS and max(map(abs, ends)) <= self.margin > 0
 
     @property
     def detectable(self) -> bool:
@@ -145,10 +145,10 @@ class PairedDifference:
 
     def _undetected(self) -> str:
         asides = [counted(self.pairs, "repeat")]
-        if self.pairs < FEWEST_PAIRS:
-            asides.append(f"at least {FEWEST_PAIRS} are needed")
+        if self.pairs < MIN_PAIRS:
+            asides.append(f"at least {MIN_PAIRS} are needed")
         elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
-            needed = f"{self.needed:,}" if self.needed else f"more than {paired.MOST_REPEATS:,}"
+            needed = f"{self.needed:,}" if self.needed else f"more than {paired.MAX_REPEATS:,}"
             size = self.differences.format_value(abs(self.mean))
             asides.append(f"a difference of {size} would need {needed}")
         asides += [
@@ -224,7 +224,7 @@ def _paired(
     finite = np.isfinite(improvement)
     p_value, direction = paired.paired_test(improvement, one, two)
     wins, losses = int((improvement > 0).sum()), int((improvement < 0).sum())
-    enough = pairs - int(np.isnan(improvement).sum()) >= FEWEST_PAIRS
+    enough = pairs - int(np.isnan(improvement).sum()) >= MIN_PAIRS
     return PairedDifference(
         a=a,
         b=b,
@@ -288,7 +288,7 @@ def against(
         if name == leader:
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
-        if one.pairs >= FEWEST_PAIRS and not any(one.unfinished):
+        if one.pairs >= MIN_PAIRS and not any(one.unfinished):
             finite, calm = complete(one.pairs)
             # The spread of a much noisier setting enters its own comparisons only.
             pooled = [other for other in finite if other in calm or other in (leader, name)]

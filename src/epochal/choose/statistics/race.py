@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.statistics.paired_statistics import ALPHA, FEWEST_PAIRS, default_margin
+from epochal.choose.statistics.paired_statistics import ALPHA, MIN_PAIRS, default_margin
 from epochal.choose.statistics.paired_test import PairedDifference, against, best, comparisons_of
 from epochal.common.text import counted
 
@@ -58,10 +58,10 @@ def rounds(repeats: int) -> tuple[int, ...]:
     ((3, 5), (3, 5, 10), (3, 7, 15, 30))
     """
     looks = [repeats]
-    while looks[0] // 2 >= FEWEST_PAIRS:
+    while looks[0] // 2 >= MIN_PAIRS:
         looks.insert(0, looks[0] // 2)
-    if looks[0] > FEWEST_PAIRS + 1:
-        looks.insert(0, FEWEST_PAIRS)
+    if looks[0] > MIN_PAIRS + 1:
+        looks.insert(0, MIN_PAIRS)
     return tuple(looks)
 
 

@@ -151,11 +151,11 @@ def running_time_ratio(
     spent_a, hit_a = _columns(a, scale_a)
     spent_b, hit_b = _columns(b, scale_b)
     rows = np.random.default_rng(seed).integers(spent_a.size, size=(resamples, spent_a.size))
-    least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
-    least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
+    min_a, max_a = _bounds(spent_a[rows], hit_a[rows])
+    min_b, max_b = _bounds(spent_b[rows], hit_b[rows])
     whole = (_bounds(spent[None], hit[None])[1] for spent, hit in ((spent_a, hit_a), (spent_b, hit_b)))
     ratio = float(_ratio(*whole)[0]) if hit_a.any() or hit_b.any() else math.inf
-    ends = _ratio(least_a, most_b), _ratio(most_a, least_b)
+    ends = _ratio(min_a, max_b), _ratio(max_a, min_b)
     return ratio, *resampled_ci95(ratio, *ends, repeats=spent_a.size)
 
 

@@ -20,7 +20,7 @@ from epochal.curves.statistics import Ints, epochs_of_next
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
-MOST_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
+MAX_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
 EVALUATION_POINTS = 100  # where settings are judged that are not equal in epochs, at most
 REFERENCE = 32  # the batch size whose training an amount is taken from, where none was given
 
@@ -103,7 +103,7 @@ def lengths(
     (80, 2, 10, 1)
     """
     if budget.unit == "epochs":
-        stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
+        stride = math.ceil(max(plan.epochs for plan in plans.values()) / MAX_EVALUATIONS)
         return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
     if budget.unit == "updates":
         updates = dict.fromkeys(plans, int(amount))
@@ -135,7 +135,7 @@ def _spread(total: int, count: int) -> TrainingLength:
 def _every(step: int, count: int) -> int:
     """Updates between evaluations: a part of those between two evaluation points, of at least two updates."""
     parts = (4, 5, 3, 2)
-    fits = (one for one in parts if step % one == 0 and step >= 2 * one and count * one <= MOST_EVALUATIONS)
+    fits = (one for one in parts if step % one == 0 and step >= 2 * one and count * one <= MAX_EVALUATIONS)
     return step // next(fits, 1)
 
 
@@ -181,7 +181,7 @@ def _counted(amount: float, units: str) -> str:
     return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"
 
 
-FEWEST_FOR_JITTER = 6  # evaluation points in the second half of a curve
+MIN_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 
 @dataclass(frozen=True)
@@ -247,6 +247,6 @@ def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> floa
     for trial in trials:
         values = trial.curves.columns[column][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
-        if not trial.diverged and len(late) >= FEWEST_FOR_JITTER and np.isfinite(late).all():
+        if not trial.diverged and len(late) >= MIN_FOR_JITTER and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))
     return float(np.median(found)) if found else math.nan

@@ -47,7 +47,7 @@ def _shrink(column: pa.Array) -> pa.Array:
     return column
 
 
-MOST_TEXT = 1 << 29
+MAX_TEXT = 1 << 29
 """Most bytes of a dictionary's expanded texts in one block of rows."""
 
 
@@ -56,9 +56,9 @@ def _written_out(column: pa.DictionaryArray) -> pa.Array:
     kind = column.type.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
         lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
-        if (pc.sum(lengths).as_py() or 0) > MOST_TEXT:
+        if (pc.sum(lengths).as_py() or 0) > MAX_TEXT:
             raise Refusal(
-                f"the texts of {len(column):,} rows must take at most {MOST_TEXT:,} bytes; they take more. "
+                f"the texts of {len(column):,} rows must take at most {MAX_TEXT:,} bytes; they take more. "
                 "Leave that column out of the file."
             )
     return column.cast(kind)
@@ -100,9 +100,9 @@ def normalize_types(table: pa.Table, drop: Selection = none_of, text: Selection 
     Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone local
     times, empty text missing. Columns selected by `drop` are left empty; nested ones of `text` become JSON.
     """
-    if table.num_columns > MOST_COLUMNS:
+    if table.num_columns > MAX_COLUMNS:
         raise Refusal(
-            f"a table must have at most {MOST_COLUMNS:,} columns; got {table.num_columns:,}. "
+            f"a table must have at most {MAX_COLUMNS:,} columns; got {table.num_columns:,}. "
             "Use an .npy or .npz file for so many numbers."
         )
     names = unique_names(table.column_names)
@@ -164,7 +164,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-MOST_COLUMNS = 100_000
+MAX_COLUMNS = 100_000
 """Most columns that are inspected one by one."""
 
 _SECONDS = -62_135_596_800, 253_402_300_799

@@ -33,7 +33,7 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
 _SIGNED = re.compile(r"[+-]?\d+")
 _SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 _NA_VALUES = frozenset((*MISSING, *NUMBER_NA_VALUES)) - {""}
-_MOST_ROWS = 200
+_MAX_ROWS = 200
 """Rows below the first that determine the column types."""
 
 
@@ -126,7 +126,7 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
     """
     if not first or not any(first):
         return False
-    body = body[:_MOST_ROWS]
+    body = body[:_MAX_ROWS]
     columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
     kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
     values = {("date", "date"), ("amount", "amount"), ("number", "amount")}
@@ -241,7 +241,7 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """
     if len(body) < 2 or any(map(_FIGURE.search, row)):
         return False
-    columns = [[other[at] for other in body[:_MOST_ROWS] if at < len(other)] for at in range(len(row))]
+    columns = [[other[at] for other in body[:_MAX_ROWS] if at < len(other)] for at in range(len(row))]
     pairs = zip(row, columns, strict=True)
     if any(cell in column for cell, column in pairs if cell and cell not in _NA_VALUES):
         return False

@@ -26,7 +26,7 @@ _BLOCK_BYTES = 1 << 22
 _DIMENSIONS = 32
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """NumPy's compression methods; deflate expands at most 1,032 times."""
-_MOST_UNFOLDED = 1032
+_MAX_UNFOLDED = 1032
 
 
 class Header(NamedTuple):
@@ -70,7 +70,7 @@ def _member(archive: zipfile.ZipFile, name: str, of: str) -> NDArray[Any]:
         info = archive.getinfo(f"{name}.npy")
         if info.compress_type not in _METHODS:
             raise ValueError("it is packed in another way than NumPy packs arrays")
-        if info.file_size > _MOST_UNFOLDED * info.compress_size + _BLOCK_BYTES:
+        if info.file_size > _MAX_UNFOLDED * info.compress_size + _BLOCK_BYTES:
             raise ValueError("it claims to unfold to more bytes than it can")
         if info.file_size > free_memory():
             raise ValueError(f"its {info.file_size:,} bytes do not fit into the free memory")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from epochal.data.columns import unique_names
-from epochal.data.files.column_types import MOST_TEXT, Selection, none_of, normalize_types, shrink_batches
+from epochal.data.files.column_types import MAX_TEXT, Selection, none_of, normalize_types, shrink_batches
 from epochal.data.files.file_format import PACKING_ERRORS, head_of, is_stream, kept_stream, unpack, unpacking
 from epochal.data.files.reading import AS_FOUND, Content, FileForm, Reading, naming_sheet
 from epochal.data.files.sniff import sniff
@@ -119,12 +119,12 @@ def open_parquet(file: Path) -> Any:
     source = pq.ParquetFile(file)
     about = source.metadata
 
-    def most_text(index: int) -> int:
+    def max_text(index: int) -> int:
         chunks = [about.row_group(group).column(index) for group in range(about.num_row_groups)]
         texts = [one for one in chunks if one.physical_type == "BYTE_ARRAY" and one.has_dictionary_page]
         return sum(one.num_values * one.total_uncompressed_size for one in texts)
 
-    large = [index for index in range(about.num_columns) if most_text(index) > MOST_TEXT]
+    large = [index for index in range(about.num_columns) if max_text(index) > MAX_TEXT]
     suspicious = [about.schema.column(index).path for index in large]
     return pq.ParquetFile(file, read_dictionary=suspicious) if suspicious else source
 

@@ -31,7 +31,7 @@ STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
 
 _BLOCK_BYTES = 1 << 22
-_MOST_RAGGED = 5
+_MAX_RAGGED = 5
 """Most lines with a wrong number of fields that a refusal names."""
 _WIDER = {pa.null(): pa.int64(), pa.int64(): pa.float64()}
 """The next wider type; text for all others."""
@@ -312,6 +312,6 @@ def _refuse_ragged(content: Content, dialect: Dialect) -> None:
     if len(wrong) == 1:
         ((line, fields),) = wrong
         raise Refusal(f"line {line:,} {like} {fields:,}. Correct the line, {remedy}")
-    each = ", ".join(f"{line:,} ({fields:,})" for line, fields in wrong[:_MOST_RAGGED])
-    more = f" and {len(wrong) - _MOST_RAGGED:,} more" if len(wrong) > _MOST_RAGGED else ""
+    each = ", ".join(f"{line:,} ({fields:,})" for line, fields in wrong[:_MAX_RAGGED])
+    more = f" and {len(wrong) - _MAX_RAGGED:,} more" if len(wrong) > _MAX_RAGGED else ""
     raise Refusal(f"{len(wrong):,} lines {like}, in line {each}{more}. Correct the lines, {remedy}")

@@ -67,14 +67,14 @@ def in_fractions(inputs: Any) -> bool:
     return _image_like(values) and least >= 0 and most <= 1
 
 
-_LEAST_SIDE = 8
+_MIN_SIDE = 8
 """Fewest pixels per side of an image without channels; series with so many channels are rarer."""
 
 
 def _image_like(values: NDArray[Any]) -> bool:
     if values.ndim != 3:
         return values.ndim > 3
-    if min(values.shape[1:]) < _LEAST_SIDE:
+    if min(values.shape[1:]) < _MIN_SIDE:
         return False
     least, most = _bounds(values)
     return least >= 0 and (most <= 1 or (most <= 255 and bool((values[:64] % 1 == 0).all())))

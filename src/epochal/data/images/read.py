@@ -36,7 +36,7 @@ from epochal.data.streams.items import ItemArray
 from epochal.data.streams.workers import Workers
 from epochal.errors import Refusal
 
-_LARGEST_SUGGESTED = 128
+_MAX_SUGGESTED = 128
 _NAMED = 3
 """Most bad images that are named."""
 
@@ -48,7 +48,7 @@ _PROBED, _LONG_SECONDS = 32, 10.0
 
 _T = TypeVar("_T")
 
-_MOST_PIXELS = 2**24
+_MAX_PIXELS = 2**24
 """Most pixels of a resized image (4096 × 4096), since images are held in memory many times over."""
 
 
@@ -67,10 +67,9 @@ class ImageOptions:
         sides = size if isinstance(size, tuple) and len(size) == 2 else (0,)
         if not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in sides):
             raise Refusal(f"`resize` must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
-        if size[0] * size[1] > _MOST_PIXELS:
+        if size[0] * size[1] > _MAX_PIXELS:
             raise Refusal(
-                f"`resize` must make images of at most {_MOST_PIXELS:,} pixels; "
-                f"got {size[0]:,} × {size[1]:,}."
+                f"`resize` must make images of at most {_MAX_PIXELS:,} pixels; got {size[0]:,} × {size[1]:,}."
             )
 
 
@@ -223,7 +222,7 @@ def _one_size(
             f"`resize={size}`, which new images then are brought to as well."
         )
     common = Counter(sizes.values()).most_common(1)[0][0]
-    share = min(1.0, _LARGEST_SUGGESTED / max(common))
+    share = min(1.0, _MAX_SUGGESTED / max(common))
     suggested = tuple(max(1, round(side * share)) for side in common)
     raise Refusal(
         f"images must have one size; {listing.names[first]} has {_by(size)} and {got} (height × width; "

@@ -49,16 +49,16 @@ class Pairing:
     """Options for making pairs, as `load_rank_pairs` describes them."""
 
     best: str = "lowest"
-    most: int | None = None
+    max_pairs: int | None = None
     per_group: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        best, most = self.best, self.most
+        best, most = self.best, self.max_pairs
         if best not in BEST:
             raise Refusal(f'best must be "lowest" (ranks) or "highest" (scores); got {best!r}.')
         if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise Refusal(f"most must be a whole number of pairs of a group, at least 1; got {most!r}.")
+            raise Refusal(f"max_pairs must be a whole number of pairs of a group, at least 1; got {most!r}.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def load_rank_pairs(
     by: Any,
     target: ColumnReference | None = None,
     best: str = "lowest",
-    most: int | None = None,
+    max_pairs: int | None = None,
     per_group: bool = True,
     seed: int = 0,
     keep: Sequence[ColumnReference] = (),
@@ -113,7 +113,7 @@ def load_rank_pairs(
         by: the column whose values name the groups; for arrays one value for each item.
         target: the column with ranks or scores, by name or number from 1; the last one by default.
         best: "lowest" for ranks, "highest" for scores.
-        most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
+        max_pairs: pairs of one group, at most, drawn by `seed`. n items make up to n (n - 1) / 2.
         per_group: whether every group has the same total weight.
         seed: of the random pairs.
         keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
@@ -283,7 +283,7 @@ def pairs_of(
     >>> found.weights.tolist(), found.notes
     ([0.5, 0.5, 1.0], ('1 pair of equal rank is left out.',))
     """
-    most = pairing.most
+    most = pairing.max_pairs
     known = np.flatnonzero(np.isfinite(targets) & (groups >= 0))
     worth = targets[known] if pairing.best == "lowest" else -targets[known]
     order, begin, better = ranked(worth, groups[known])

@@ -156,8 +156,8 @@ def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
         if len(filled) < 2 or written_numbers(column, called(names, index)) is not None:
             continue
         distinct, digits = pc.count_distinct(filled).as_py(), pc.match_substring_regex(filled, "[0-9]")
-        most_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
-        if distinct >= 0.9 * len(filled) or (most_digits and distinct >= len(filled) / 4):
+        max_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
+        if distinct >= 0.9 * len(filled) or (max_digits and distinct >= len(filled) / 4):
             drop = option("drop", [reference(names, index)])
             raise Refusal(
                 f'{called(names, index)} may be the time, but is not understood: got "{filled[0]}". Say how '

@@ -21,7 +21,7 @@ _ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
 _SURE = 3.3
 """Standard deviations from chance at which a column is associated with the target."""
 _ROWS_PER_LEVEL = 5
-_ALIKE, _FEWEST_OTHERS = 0.1, 30
+_ALIKE, _MIN_OTHERS = 0.1, 30
 _NEARLY = 0.98
 _CHANCE = 1e-6
 """The probability below which it is no chance that the rows with, or without, a value are of one class."""
@@ -205,7 +205,7 @@ def alike_within(codes: NDArray[np.int64], targets: NDArray[Any], classes: int) 
         ranks = _ranks(targets)
         within = float((np.bincount(codes, ranks) ** 2 / np.maximum(sizes, 1)).sum())
         overall, total = float(ranks.sum()) ** 2 / n, float(ranks @ ranks)
-    rare = classes and n - np.bincount(targets).max() < _FEWEST_OTHERS
+    rare = classes and n - np.bincount(targets).max() < _MIN_OTHERS
     if rare or not 2 <= len(sizes) < n or total - overall <= 1e-9 * total:
         return False
     share = (within - overall) / (total - overall)

@@ -30,7 +30,7 @@ from epochal.data.values.number_forms import FEW_LEVELS, Written, say, written_n
 from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 
-MOST_LEVELS = 1000
+MAX_LEVELS = 1000
 """A target has at most this many classes."""
 
 _ROLES = ("keep", "drop", "categorical", "numeric")

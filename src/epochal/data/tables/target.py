@@ -17,7 +17,7 @@ from epochal.common.text import counted, shortlist
 from epochal.data.columns import plain_name, reference
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
-from epochal.data.tables.recognize import MOST_LEVELS, TableOptions, stray_words
+from epochal.data.tables.recognize import MAX_LEVELS, TableOptions, stray_words
 from epochal.data.task import Task, class_order, label_type_of
 from epochal.data.values.date_forms import written_dates
 from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
@@ -171,7 +171,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
     classes = class_order(counts)
     if not _few_enough(len(classes), rows):
         raise Refusal(
-            f"{what} must have at most {min(MOST_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
+            f"{what} must have at most {min(MAX_LEVELS, rows // 2):,} classes for {rows:,} samples; got "
             f"{len(classes):,}. {other}" + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
@@ -187,7 +187,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
 
 
 def _few_enough(classes: int, rows: int) -> bool:
-    return classes <= MOST_LEVELS and (classes <= rows / 2 or rows <= 4)
+    return classes <= MAX_LEVELS and (classes <= rows / 2 or rows <= 4)
 
 
 def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:

@@ -22,7 +22,7 @@ _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096
 _OFTEN = (5, 50, 50)
 """Occurrences needed for a piece without word boundaries: least, most, and one per this many texts."""
-_LONGEST_PIECE = 8
+_MAX_PIECE = 8
 
 
 def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Any:
@@ -43,7 +43,7 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     else:
         if writing.unspaced or writing.strings:
             often = min(_OFTEN[1], max(_OFTEN[0], len(texts) // _OFTEN[2]))
-            options |= {"min_frequency": often, "max_token_length": _LONGEST_PIECE}
+            options |= {"min_frequency": often, "max_token_length": _MAX_PIECE}
         model, trainer = models.BPE(unk_token=_SPECIAL[1]), trainers.BpeTrainer(**options)
     tokenizer, normalizers = library.Tokenizer(model), library.normalizers
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]

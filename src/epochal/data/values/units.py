@@ -59,7 +59,7 @@ OPPOSITES = {"N, S negative": ("N", "S"), "E, W negative": ("E", "W"), "CR, DR n
 """Pairs of words by description; the second one makes a number negative."""
 
 Counts = dict[str, int]
-_MOST_WORDS = 4
+_MAX_WORDS = 4
 """Most words after numbers that are taken for units, though unknown: streets after house numbers are more."""
 _BEFORE = r"^([^A-Za-z]*[0-9])\s?°?\s?"
 
@@ -163,7 +163,7 @@ def column_units(
         raise Refusal(_mixed(names, units, "units"))
     if (
         several
-        and len(units) <= _MOST_WORDS
+        and len(units) <= _MAX_WORDS
         and all(_is_known(one) or (len(one) > 1 and " " not in one) for one in units)
     ):
         raise Refusal(_mixed(names, {one or "no unit": n for one, n in everything.items()}, "units"))

@@ -18,9 +18,9 @@ from epochal.runs.evaluation_text import heading as title, results_table, sectio
 from epochal.runs.prediction import Prediction
 from epochal.runs.run import Run
 
-MOST_ROWS = 10
-MOST_COLUMNS = 12
-MOST_SETTINGS = 20
+MAX_ROWS = 10
+MAX_COLUMNS = 12
+MAX_SETTINGS = 20
 
 
 def run_html(run: Run) -> str:
@@ -46,8 +46,8 @@ def _curves(curves: Curves) -> str:
 
 def prediction_html(found: Prediction) -> str:
     """The first rows of the table of predictions."""
-    rows = found[:MOST_ROWS].to_arrow()
-    names = rows.column_names[:MOST_COLUMNS]
+    rows = found[:MAX_ROWS].to_arrow()
+    names = rows.column_names[:MAX_COLUMNS]
     columns = [rows.column(name).to_pylist() for name in names]
     cells = list(zip(*map(_written, columns), strict=True))
     left_out = [
@@ -88,9 +88,9 @@ def comparison_html(found: Comparison) -> str:
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.budget}"),
         paragraph(found.answer),
-        table(head, rows[:MOST_SETTINGS], words=(0, 1, 5)),
+        table(head, rows[:MAX_SETTINGS], words=(0, 1, 5)),
         paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
-        paragraph(f"{len(rows) - MOST_SETTINGS} more settings" if len(rows) > MOST_SETTINGS else ""),
+        paragraph(f"{len(rows) - MAX_SETTINGS} more settings" if len(rows) > MAX_SETTINGS else ""),
         paragraph("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
         _call(_chosen(found)) if found.recommended else "",
         items("Notes", found.notes),
@@ -147,7 +147,7 @@ def _advised(found: Advice) -> list[tuple[str, str]]:
     return rows
 
 
-MOST_NAMES = 30
+MAX_NAMES = 30
 
 
 def dataset_html(dataset: Dataset) -> str:
@@ -170,5 +170,5 @@ def dataset_html(dataset: Dataset) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more

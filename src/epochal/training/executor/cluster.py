@@ -36,7 +36,7 @@ LOOK_SECONDS = 2.0
 AHEAD = 2
 """Tasks that a worker has at a time while there are many, so that it need not wait for the next one."""
 
-MOST_LOSSES = 5
+MAX_LOSSES = 5
 """A task whose worker died so many times is not tried again: the task is the cause."""
 
 
@@ -52,7 +52,7 @@ class Worker:
         self._function: Function | None = None
 
     def about(self) -> dict[str, str]:
-        """Under which conditions it would train."""
+        """What it would train on."""
         return environment()
 
     def run(self, work: Any) -> Any:
@@ -297,9 +297,9 @@ class RayCluster(Executor):
         """Count the loss of a worker, with a task that it had."""
         if task is member.tasks[0]:  # it ran; others waited
             self._losses[task] = self._losses.get(task, 0) + 1
-            if self._losses[task] >= MOST_LOSSES:
+            if self._losses[task] >= MAX_LOSSES:
                 raise ProcessLost(
-                    f"{task.name} ended its worker on the Ray cluster {MOST_LOSSES} times: "
+                    f"{task.name} ended its worker on the Ray cluster {MAX_LOSSES} times: "
                     f"{_last_line(error)}. It may need more memory than a node has."
                 )
         if member in self._members:

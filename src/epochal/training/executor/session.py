@@ -64,7 +64,7 @@ def _ray() -> Any:
 
 def environment() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""
-    found = describe.conditions()
+    found = describe.environment()
     python, _, _ = found["python"].rpartition(".")
     versions = {"Python": python, **found["versions"], "epochal": VERSION}
     return {**versions, "device": found["device"], "code of epochal": _code()}

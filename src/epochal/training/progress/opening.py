@@ -8,7 +8,7 @@ from epochal.data import Dataset
 from epochal.training.describe import describe_model, notes_of
 from epochal.training.prepared import Prepared
 
-_MOST_COLUMNS = 12
+_MAX_COLUMNS = 12
 
 
 def data_lines(prepared: Prepared) -> list[str]:
@@ -46,7 +46,7 @@ def _from_columns(dataset: Dataset) -> str:
     sizes = {} if dataset.encoder is None else dataset.encoder.sizes
     if all(size == 1 for size in sizes.values()):
         return ""
-    shown = [f"{name} {size}" if size > 1 else name for name, size in list(sizes.items())[:_MOST_COLUMNS]]
+    shown = [f"{name} {size}" if size > 1 else name for name, size in list(sizes.items())[:_MAX_COLUMNS]]
     more = f" and {len(sizes) - len(shown):,} more columns" if len(sizes) > len(shown) else ""
     return f" ({', '.join(shown)}{more})"
 

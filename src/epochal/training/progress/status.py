@@ -128,9 +128,9 @@ class Status:
     @property
     def share(self) -> float | None:
         """The share of all updates done, at least; None before the first."""
-        if self.progress is None or not self.progress.most_updates:
+        if self.progress is None or not self.progress.max_updates:
             return None
-        return min(1.0, self.progress.updates / self.progress.most_updates)
+        return min(1.0, self.progress.updates / self.progress.max_updates)
 
     def fitted(self, room: int) -> str:
         """The line, of at most `room` characters if possible."""
@@ -150,7 +150,7 @@ class Status:
         rate = self._rate.per_second
         if self.progress is not None and rate is not None:
             parts.append((1, f"{rate:,.0f} updates/s" if long else f"{thousands(rate)}/s"))
-            left = self.progress.most_updates - self.progress.updates
+            left = self.progress.max_updates - self.progress.updates
             if left > 0:
                 parts.append((0, f"{'at most ' if long else ''}{duration(round(left / rate))} left"))
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
