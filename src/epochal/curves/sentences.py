@@ -223,19 +223,20 @@ def say_flat(
     the baseline is known, and beaten.
     """
     room = _room(view, rise, fall)
+    sign = "little sign of" if rise.significant and rise.effect > 0 else "no sign of"
     if not flat:
         kind = "undecided"
-        shows = f"the {view.displayed_label} shows no sign of overfitting, but"
+        shows = f"the {view.displayed_label} shows {sign} overfitting, but"
         shape = f"{'a rule ended training, and' if view.stopped_early else shows} {room}"
         tip = _tell(view, rise, fall)
     elif view.stopped_early:
         kind = "stopped in time" if good else "leveled off"
         shape = f"a rule ended training when the {view.displayed_label} was level ({room})"
-        tip = "Epochs after the stop were not tried: that pace is all that is known of them."
+        tip = "Epochs after the stop were not tried: whether they would be better is not known."
     else:
         kind, saving = "good fit" if good else "leveled off", _patience(view)
         within = f"within {mean_count(view.last_epoch)} epochs"
-        shape = f"the {view.displayed_label} leveled off {within}, with no sign of overfitting ({room})"
+        shape = f"the {view.displayed_label} leveled off {within}, with {sign} overfitting ({room})"
         tip = f"To spend less time: {saving}." if saving else ""
     sentence = f"{kind.capitalize()}: {shape}. "
     if not known and view.monitor in view.baseline:
@@ -295,7 +296,7 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     small = ""
     if rise.significant and rise.effect > 0:
         how = "while the training loss is not seen to fall" if rise.relevant else "which is small"
-        small = f"it {rose} by {view.in_words(rise.effect, rise.reference)}, {how}; "
+        small = f"smoothed, it {rose} by {view.in_words(rise.effect, rise.reference)}, {how}; "
     elif fall.significant and fall.effect > 0:
         small = f"it {fell} by {_fallen(view, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []

@@ -17,7 +17,7 @@ from epochal.models.losses import LOSSES, probabilities
 
 Array = Any
 OfCounts = Callable[[Array, Array, Array, Array, Any], Array]
-"""(true positives, predicted and true counts (..., classes), samples, xp) -> (...)."""
+"""(true positives, predicted and true counts (..., classes), samples (..., 1), xp) -> (...)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _counted(name: str, of: OfCounts, tasks: tuple[str, ...], on: str, least: fl
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         predicted, true = indicators(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
-        return of(hits, predicted.sum(axis=0), true.sum(axis=0), targets.shape[0], xp)
+        samples = xp.asarray([targets.shape[0]])
+        return of(hits, predicted.sum(axis=0), true.sum(axis=0), samples, xp)
 
     return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=of, sample_size_of=on)
 

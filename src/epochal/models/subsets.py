@@ -46,7 +46,9 @@ def of_subsets(
             predicted, true = indicators(outputs, targets, classes, np)
             counts = (each @ (predicted & true), each @ predicted, each @ true)
             of_each = each.sum(axis=1, keepdims=True)
-            return np.asarray(metric.of_counts(*counts, of_each, np), np.float64)
+            found = np.asarray(metric.of_counts(*counts, of_each, np), np.float64)
+            assert found.shape == (len(each),), f"{metric.name} of counts must be (...); got {found.shape}"
+            return found
         return np.asarray(_FIGURES[metric.name](outputs, targets, each), np.float64)
 
 

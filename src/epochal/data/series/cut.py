@@ -110,14 +110,14 @@ def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], *, trainin
         zone, moments = time_column.zone, time_column.read(table.column(at[encoder.time]), known_as)
         times = [as_utc(moments[own], zone) if zone else moments[own] for own in members]
     members, times, unsorted = in_order(time_column, members, times, known_as)
-    values = _values(encoder, table.column(at[encoder.target]), members)
+    values, filled = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
     if training:
         encoder = replace(encoder, interval=usual_interval(time_column, times))
     stretches = [_stretches(encoder, own) for own in times]
     begins = [_begins(encoder, own) for own in stretches]
     found = list(map(_Series, labels, members, times, values, stretches, begins))
-    raw_notes = [*read.notes, *unsorted, *unseen, *_short(encoder, found, source, new=not training)]
+    raw_notes = [*read.notes, *unsorted, *unseen, *filled, *_short(encoder, found, source, new=not training)]
     found = [series for series in found if len(series.begins)]
     if encoder.period < 0:
         season = 0
@@ -189,8 +189,8 @@ def _groups(
 
 def _values(
     encoder: WindowEncoder, column: pa.ChunkedArray, members: list[NDArray[np.int64]]
-) -> list[NDArray[np.float64]]:
-    """The forecast column by series, filled if requested."""
+) -> tuple[list[NDArray[np.float64]], list[str]]:
+    """The forecast column by series, filled if requested, and a note on what was filled."""
     known_as = called(encoder.table.names, encoder.target)
     column = plain_numbers(column, encoder.table.columns[0], known_as)
     missing = np.asarray(column.is_null().to_numpy())
@@ -212,7 +212,12 @@ def _values(
                 f"{int(own[0]) + 1:,}. Remove the rows before the first value."
             )
         found.append(numbers[own][_carried(lost)])
-    return found
+    count = int(missing.sum())
+    filled = (
+        f"{counted(count, 'missing value')} of {known_as} {'is' if count == 1 else 'are'} filled with the "
+        "last one before; errors are measured against filled values, too."
+    )
+    return found, [filled] if count else []
 
 
 def _carried(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
