@@ -34,7 +34,7 @@ def study(
     target: float = 0.2,
     optimizer: str = "sgd",
     repeats: int = 5,
-    most_updates: int = 20_000,
+    max_updates: int = 20_000,
 ) -> tuple[dict[Point, list[Reached]], Hyperbola]:
     """The updates that each batch size needs at its best rate, by repeat, and the fit."""
     # One split for all: the target means the same in every repeat; start and order differ.
@@ -45,8 +45,8 @@ def study(
         Candidate("", MLP(32), {}),
         "updates",
         cost=lambda size: 1.0,
-        most_updates=lambda size: most_updates,
-        patience=lambda size: float(most_updates),
+        max_updates=lambda size: max_updates,
+        patience=lambda size: float(max_updates),
         run=lambda phase, jobs: runner.run(jobs),
         per_epoch=32,
         target_values=dict.fromkeys(range(repeats), target),

@@ -117,7 +117,8 @@ def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     filled = ep.load_windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
     assert filled.timeline.values[0][8:12].tolist() == [SOLD[8], SOLD[8], SOLD[8], SOLD[11]]
     assert any(
-        ' missing values of column 2 ("sold") are filled with the last one before' in n for n in filled.raw_notes
+        ' missing values of column 2 ("sold") are filled with the last one before' in n
+        for n in filled.raw_notes
     )
 
 

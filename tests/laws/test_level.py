@@ -323,7 +323,9 @@ def test_a_rise_that_every_repeat_shows_is_named_though_it_is_small() -> None:
     rows = FLAT * rise * scatter(rng, 20, T.size, 0.002)
     training = np.tile(0.2 + 0.7 * np.exp(-T / 20), (20, 1))
     verdict = judge(made(rows, training), **{**KNOWN, "baseline": {"validation.loss": 0.5}}, settings=SQUARES)
-    assert verdict.kind == "good fit" and "little sign of overfitting (smoothed, it rose by" in verdict.sentence
+    assert (
+        verdict.kind == "good fit" and "little sign of overfitting (smoothed, it rose by" in verdict.sentence
+    )
     assert "which is small" in verdict.sentence
     assert verdict.statistics["rise_by_a_factor_of_at_least"] > 1
     assert 0 < verdict.statistics["rise_to_the_end"] <= verdict.statistics["rise_at_most"]

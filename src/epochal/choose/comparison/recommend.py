@@ -4,22 +4,22 @@ The fastest of those whose mean is within one standard error of the best (Breima
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
 just any undetected difference: with few repeats even large differences are undetected. For the same reason no
 setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
-Of those that are as fast, the one with the best mean.
+Of those that are as fast, the one with the best mean. Faster is what takes less time for all its epochs and
+also up to its best one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from epochal.choose.comparison.comparison import Row
 from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.paired_test import PairedDifference, against
 from epochal.choose.statistics.race import RaceResult
 
-FASTER = 2 / 3
-"""A setting must take less than this share of the time to be called faster, and preferred for it.
+FASTER = 1.5
+"""So many times faster must a setting be to be called so, and preferred for it.
 
 Arbitrary: on a busy machine the times of equal work differ by less.
 """
@@ -27,9 +27,6 @@ Arbitrary: on a busy machine the times of equal work differ by less.
 NEAR_BEST = 0.1
 """How far the mean of a faster setting may be behind the best one, as a share of what that is from
 perfect, or from the baseline if that is nearer. (Arbitrary.)"""
-
-LUCKY_DISTANCE = 2.0
-"""The least distance of the best of many evaluations below their mean, in units of their scatter."""
 
 
 def recommended(
@@ -44,62 +41,40 @@ def recommended(
     `ends` are the best possible value and the baseline; not finite where there is none.
     """
     best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
-    compared_with = partial(
-        against,
+    chosen, sign = best, -1.0 if higher_is_better else 1.0
+    if best.repeats >= MIN_PAIRS:
+        mean = best.quality.mean
+        most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
+        fast = {row.name: times_faster(row, best) for row in tied if not row.diverged}
+        fast = {name: times for name, times in fast.items() if times > FASTER}
+        if near := [times for name, times in fast.items() if _near(rows[name].difference, most)]:
+            as_fast = [rows[name] for name, times in fast.items() if times >= max(near) / FASTER]
+            chosen = min(as_fast, key=lambda row: sign * row.quality.mean)
+    same = against(
         values,
+        chosen.name,
         higher_is_better=higher_is_better,
         share=outcome.share,
         margin=outcome.margin,
         comparisons=outcome.comparisons,
     )
-    near = [best]
-    if best.repeats >= MIN_PAIRS:
-        lead = _steadiest(best, tied, higher_is_better)
-        apart = {row.name: row.difference for row in tied}
-        if lead is not best:
-            apart = {one.b: one for one in compared_with(lead.name)}
-        mean = lead.quality.mean
-        most = NEAR_BEST * min([abs(mean - end) for end in ends if math.isfinite(end)], default=abs(mean))
-        near = [row for row in tied if row is lead or _near(apart.get(row.name), most)] or near
-    steady = [row for row in near if not lucky(row, near)]
-    chosen, sign = best, -1.0 if higher_is_better else 1.0
-    max_seconds = FASTER * best.seconds if best in steady else math.inf
-    if faster := [row for row in steady or near if row.seconds < max_seconds]:
-        chosen = min(faster, key=lambda row: row.seconds)
-        max_seconds = min(max_seconds, chosen.seconds / FASTER)
-        as_fast = [
-            row for row in tied if row.seconds < max_seconds and not (row.diverged or lucky(row, tied))
-        ]
-        chosen = min([chosen, *as_fast], key=lambda row: sign * row.quality.mean)
-    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
-    return chosen.name, tuple(name for name in outcome.tied if name in same)
+    alike = {one.b for one in same if one.equivalent} | {chosen.name}
+    return chosen.name, tuple(name for name in outcome.tied if name in alike)
 
 
-def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
-    """The best one, or the best of those by whose steadier curves its mean may be luck."""
-    sign = -1.0 if higher_is_better else 1.0
-    lead = best
-    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
-        lead = min(rivals, key=lambda row: sign * row.quality.mean)
-    return lead
+def times_faster(row: Row, other: Row) -> float:
+    """How many times faster a setting trains than another one: all epochs or up to the best, what is less."""
+    best_at, others = (one.seconds * max(one.best_epoch.mean, 1) / one.epochs for one in (row, other))
+    return min(other.seconds / row.seconds, others / best_at)
 
 
 def _near(found: PairedDifference | None, most: float) -> bool:
-    """Whether a setting is practically as good as another one, or within one standard error and `most`."""
-    if found is None or any(found.unfinished) or found.sd is None:
+    """Whether a setting is practically as good as the best one, or within one standard error and `most`."""
+    if found is None or any(found.unfinished):
         return False
-    return found.equivalent or found.mean <= min(found.sd / math.sqrt(found.pairs), most)
+    return found.equivalent or (within_one_error(found) and found.mean <= most)
 
 
-def lucky(row: Row, others: Sequence[Row]) -> bool:
-    """Whether the epoch that each training of a setting keeps may be luck, since its curve is unsteady.
-
-    That matters where another one is much steadier and nearly as good: the best of many evaluations lies
-    below what the kept weights reach on new rows, and the further the more they scatter.
-    """
-    return any(
-        other.noise < row.noise / 2
-        and not other.dropped
-        and abs(other.quality.mean - row.quality.mean) < LUCKY_DISTANCE * row.noise
-        for other in others
-    )
+def within_one_error(found: PairedDifference) -> bool:
+    """Whether a difference is at most its standard error."""
+    return found.sd is not None and found.mean <= found.sd / math.sqrt(found.pairs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from epochal.choose.comparison.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.comparison.grid import Entry
-from epochal.choose.comparison.recommend import lucky, recommended
+from epochal.choose.comparison.recommend import recommended
 from epochal.choose.comparison.sentences import answer, join_names, too_few
 from epochal.choose.search.final_estimate import Criteria, final_of
 from epochal.choose.search.final_step import LATE, criteria_of
@@ -338,14 +338,6 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         for row in rows
         if row.dropped is None and row.best_epoch.mean >= LATE * row.epochs
         if not any(trial.reason for trial in found.trials[row.name])  # that broke, or that a rule ended
-    ]
-    tied = [row for row in rows if row.name in found.outcome.tied]
-    sign = -1 if higher_is_better(found.column) else 1
-    notes += [
-        f"{row.name}: the curve is unsteady (it scatters by {row.noise:.2g} between evaluations), so the "
-        "epoch that each training keeps is partly luck."
-        for row in tied
-        if sign * row.quality.mean <= sign * rows[0].quality.mean and lucky(row, tied)
     ]
     if found.runner.base.same_validation:
         notes.append(

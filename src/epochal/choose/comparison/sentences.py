@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from epochal.choose.comparison.comparison import Comparison, Row
-from epochal.choose.comparison.recommend import FASTER, lucky
+from epochal.choose.comparison.recommend import times_faster, within_one_error
 from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.time_to_target import format_amount
 from epochal.common.metric_names import constant_of, label_of
@@ -82,9 +82,9 @@ def _used(found: Comparison) -> str:
         return sentence
     ahead = row.difference.differences.format_value(abs(row.difference.mean))
     higher = "higher" if found.higher_is_better else "lower"
-    luck = ", but its curve is unsteady, so that the epoch that each training keeps is partly luck"
-    why = luck if lucky(best, [found.row(name) for name in found.tied]) else ""
-    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{why}."
+    near = "less than matters" if row.difference.equivalent else "within one standard error"
+    near = f": {near}" if row.difference.equivalent or within_one_error(row.difference) else ""
+    return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{near}."
 
 
 def _standing(found: Comparison, row: Row) -> list[str]:
@@ -105,12 +105,10 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         parts.append(
             f"no significant difference from {_those(found, unclear)} with {counted(row.repeats, 'repeat')}"
         )
-    if row is not best and row.seconds < FASTER * best.seconds:
-        factor = best.seconds / row.seconds
+    if row is not best:
+        factor = times_faster(row, best)
         times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
         parts.append(f"{times} times faster than {_those(found, [best])}")
-    elif row is not best:
-        parts.append(f"steadier than {_those(found, [best])}")
     tails: list[str] = []
     here = " on these validation samples" if found.same_split else ""
     if worse and row is best:
