@@ -179,7 +179,7 @@ def _legend(found: Advice) -> list[str]:
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)
     if found.goal == "quality":
         lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
-        lines.append("epochs: a setting is judged after so many, which its other repeats choose")
+        lines.append("epochs: after so many a setting is judged: those that are best for its other repeats")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")
         lines.append("to target: expected; repeats that missed it count with all that they spent")

@@ -134,7 +134,9 @@ def _legend(found: Comparison) -> list[str]:
         *filter(None, [marks_of(found)]),
         f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
         "for all comparisons together",
-        "each repeat is read at the epoch where the next one is best; a training keeps its own best epoch",
+        "each repeat is read at the epoch that is best for another repeat, so that no lucky moment counts; a "
+        "training keeps its own best epoch",
+        "recommended: the best mean, or the fastest within one standard error of it, if 1.5 times faster",
         "time: of one training, without evaluations",
     ]
     if found.settings.get("target_standardized"):
