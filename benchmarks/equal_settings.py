@@ -24,7 +24,7 @@ from scipy.stats import binomtest, kurtosis, skew
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
 from epochal.choose.statistics import paired_statistics, paired_test, race
-from epochal.choose.statistics.paired_statistics import PooledSpread
+from epochal.choose.statistics.paired_statistics import SharedSd
 from epochal.curves import Summary
 from epochal.curves.statistics import epochs_of_next
 
@@ -88,11 +88,11 @@ def without(*corrections: str) -> ExitStack:
     return stack
 
 
-def by_all_alone(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+def by_all_alone(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[Summary, float, float]:
     """A negative control: the spread of all settings, or the pair's own, with the freedom of all settings."""
-    sd = max(spread.sd, own.sd or 0.0)
-    chance = 2 * stdtr(spread.freedom, -abs(own.mean) / (sd / own.repeats**0.5))
-    return Summary(own.mean, sd, own.ci95, own.per_repeat), spread.freedom, float(chance)
+    sd = max(shared.sd, own.sd or 0.0)
+    chance = 2 * stdtr(shared.freedom, -abs(own.mean) / (sd / own.repeats**0.5))
+    return Summary(own.mean, sd, own.ci95, own.per_repeat), shared.freedom, float(chance)
 
 
 def simulated(noise: str, settings: int, repeats: int, comparisons: int) -> Iterator[Floats]:

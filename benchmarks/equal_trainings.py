@@ -89,7 +89,7 @@ def _of_split(
     runner = TrialRunner(prepare_shared(model, (inputs[rest], targets[rest]), Settings(**options)))
     prepared = runner.prepared(Candidate("equal", model, {}))
     stack = RepeatStack(
-        spec=replace(prepared.spec, repeats=draws),
+        spec=replace(prepared.spec, n_repeats=draws),
         plan=prepared.plan,
         data=runner.base.stack_data(range(draws)),
         eval_interval=prepared.plan.first_update(1),

@@ -109,12 +109,12 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     """What a stack on so many devices ends with, as numbers."""
     repeats = range(prepared.settings.repeats)
     stack = make_stack(prepared, repeats, fixed_updates_per_call=budget, devices=devices(count))
-    start, rows = jax.tree.map(np.array, stack.train_state.repeats.params), []
+    start, rows = jax.tree.map(np.array, stack.train_state.repeat_states.params), []
     while not stack.done:
         rows += stack.advance()
     rows += stack.finish()
     stack.close()
-    state = jax.tree.map(np.asarray, stack.train_state.repeats)
+    state = jax.tree.map(np.asarray, stack.train_state.repeat_states)
     return {
         "at": [(row.update, *row.running.tolist()) for row in rows],
         "values": np.concatenate([row.values[row.running] for row in rows]),
@@ -185,7 +185,7 @@ def elsewhere(prepared: Prepared) -> Any:
         kept = stack.snapshot()
         stack.close()
     stack.finish()
-    return jax.tree.map(np.asarray, stack.train_state.repeats)
+    return jax.tree.map(np.asarray, stack.train_state.repeat_states)
 
 
 # Work -------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def runs() -> Iterator[tuple[str, Any]]:
         "groups",
         {
             "notes": stacks.notes,
-            "environment": [shared.environment["devices"], shared.environment["devices_a_batch"]],
+            "environment": [shared.environment["devices"], shared.environment["devices_per_batch"]],
             "fitted": gap([one.last for one in shared.fitted], [one.last for one in alone.fitted]),
             "same places": shared.curves.update.tolist() == alone.curves.update.tolist(),
         },

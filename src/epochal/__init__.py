@@ -34,11 +34,12 @@ _NAMES = {
     "epochal.nn": "CNN GRU LSTM TextClassifier",
     "epochal.engine.schedules": "Schedule",
     "epochal.curves": "Curves Summary Verdict",
-    "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience Productivity RisingStrips Target",
-    "epochal.training.events": "Checkpointed Evaluated ClusterNote Progressed "
-    "RepeatEnded Resumed RunEnded RunStarted Unsaved",
+    "epochal.stopping": "all_of any_of Budget GeneralizationLoss Patience ProgressQuotient "
+    "RisingStrips TargetValue",
+    "epochal.training.events": "Checkpointed CheckpointFailed ClusterNote Evaluated Progressed "
+    "RepeatEnded Resumed RunEnded RunStarted",
     "epochal.training.processes.distributed": "init_distributed",
-    "epochal.training.loop": "Control",
+    "epochal.training.loop": "StopSignal",
     "epochal.training.resume": "resume",
     "epochal.training.train": "fit train",
     "epochal.runs": "Evaluation load Prediction Run",
@@ -130,14 +131,15 @@ if TYPE_CHECKING:
         Budget as Budget,
         GeneralizationLoss as GeneralizationLoss,
         Patience as Patience,
-        Productivity as Productivity,
+        ProgressQuotient as ProgressQuotient,
         RisingStrips as RisingStrips,
-        Target as Target,
+        TargetValue as TargetValue,
         all_of as all_of,
         any_of as any_of,
     )
     from epochal.training.events import (
         Checkpointed as Checkpointed,
+        CheckpointFailed as CheckpointFailed,
         ClusterNote as ClusterNote,
         Evaluated as Evaluated,
         Progressed as Progressed,
@@ -145,9 +147,8 @@ if TYPE_CHECKING:
         Resumed as Resumed,
         RunEnded as RunEnded,
         RunStarted as RunStarted,
-        Unsaved as Unsaved,
     )
-    from epochal.training.loop import Control as Control
+    from epochal.training.loop import StopSignal as StopSignal
     from epochal.training.processes.distributed import init_distributed as init_distributed
     from epochal.training.resume import resume as resume
     from epochal.training.train import fit as fit, train as train

@@ -1,9 +1,10 @@
 """Stopping rules: patience, target, Prechelt's criteria, budget, and their combinations.
 
-A rule is a fold over the evaluations of one repeat. It is traced into the compiled program, so that each
+A rule accumulates over the evaluations of one repeat. It is traced into the compiled program, so that each
 repeat stops on its own without the host; the same rule applied to a finished curve gives the same answer:
 
-    >>> rule = any_of(Patience(20, min_epochs=10), Target(0.95, "validation.accuracy"), Budget(seconds=60))
+    >>> target = TargetValue(0.95, "validation.accuracy")
+    >>> rule = any_of(Patience(20, min_epochs=10), target, Budget(seconds=60))
     >>> rule.describe()
     'no improvement of validation.loss for 20 epochs, or validation.accuracy at least 0.95, or 60 seconds'
 """
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
-from epochal.engine.rules import Never, Observation, Rule
+from epochal.engine.rules import HostRule, Never, Observation, Rule
 from epochal.errors import Refusal
 
 
@@ -51,7 +52,7 @@ class _OnMonitor(Rule):
 
 @dataclass(frozen=True)
 class Patience(_OnMonitor):
-    """Stop when the best value is `epochs` epochs old.
+    """Stop after `epochs` epochs without improvement.
 
     Args:
         epochs: epochs (not evaluations) without an improvement.
@@ -88,7 +89,7 @@ class Patience(_OnMonitor):
 
 
 @dataclass(frozen=True)
-class Target(_OnMonitor):
+class TargetValue(_OnMonitor):
     """Stop when a column reaches a value."""
 
     value: float
@@ -165,11 +166,12 @@ class GeneralizationLoss(_OnGeneralization):
 
 
 @dataclass(frozen=True)
-class Productivity(_OnGeneralization):
-    """Prechelt's PQ: stop when GL / P_k exceeds `alpha` (Prechelt 1998, section 2).
+class ProgressQuotient(_OnGeneralization):
+    """Prechelt's PQ: stop when GL / P_k, the quotient of generalization loss and progress, exceeds `alpha`.
 
     P_k = 1000 (mean / min of the training loss over the last `strip` evaluations - 1) is the progress that
-    training still makes: a rising validation loss is tolerated while the training loss falls fast.
+    training still makes (Prechelt 1998, section 2): a rising validation loss is tolerated while the training
+    loss falls fast.
     """
 
     alpha: float
@@ -238,7 +240,7 @@ class RisingStrips(Rule):
 
 
 @dataclass(frozen=True)
-class Budget(Never):
+class Budget(HostRule):
     """Stop after a number of seconds of training or of updates, whichever comes first.
 
     Updates are exact. The clock is checked about ten times a second, so two runs may
@@ -306,7 +308,7 @@ def stopped_for_no_improvement(rule: Any, state: Any) -> bool:
         return any(bool(fired) and stopped_for_no_improvement(part, own) for part, own, fired in joined)
     if isinstance(rule, Patience):
         return rule.monitor.startswith("validation.")
-    return isinstance(rule, GeneralizationLoss | Productivity | RisingStrips)
+    return isinstance(rule, GeneralizationLoss | ProgressQuotient | RisingStrips)
 
 
 def any_of(*rules: Rule) -> Any:
@@ -346,9 +348,9 @@ def without_budgets(rule: Rule) -> Rule:
 
 RULES = {
     "patience": Patience,
-    "target": Target,
+    "target_value": TargetValue,
     "generalization_loss": GeneralizationLoss,
-    "productivity": Productivity,
+    "progress_quotient": ProgressQuotient,
     "rising_strips": RisingStrips,
     "budget": Budget,
 }

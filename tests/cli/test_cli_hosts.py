@@ -145,11 +145,11 @@ LONG = ("--epochs", 1_000_000, "--evaluate-every", 100_000, "--no-report", "--ch
 
 def ended_at_once(folder: Path) -> ep.Run:
     """What the newest checkpoint holds, as a run that was stopped there."""
-    control = ep.Control()
-    control.stop()
-    events = resuming(folder, model="own:build", control=control)
+    stop_signal = ep.StopSignal()
+    stop_signal.stop()
+    events = resuming(folder, model="own:build", stop_signal=stop_signal)
     assert not isinstance(events, ep.Run)
-    return run_to_end(events, control)
+    return run_to_end(events, stop_signal)
 
 
 def test_a_run_moves_from_four_processes_to_one_and_on_to_two(table, monkeypatch):
@@ -166,12 +166,12 @@ def test_a_run_moves_from_four_processes_to_one_and_on_to_two(table, monkeypatch
     assert "4 devices of 4 processes share each batch" in ended[0][1]
     assert [out + err for _, out, err in ended[1:]] == [""] * 3
 
-    control, seen = ep.Control(), 0
-    events = resuming(run, model="own:build", control=control)
+    stop_signal, seen = ep.StopSignal(), 0
+    events = resuming(run, model="own:build", stop_signal=stop_signal)
     for event in events:
         if isinstance(event, ep.Progressed):
             seen, before = seen + 1, event.updates
-            control.stop() if seen == 3 else None
+            stop_signal.stop() if seen == 3 else None
 
     with Processes(2, "resume", "run", "--model", "own:build", cwd=table) as two:
         wait_for_checkpoint(run, beyond=before)

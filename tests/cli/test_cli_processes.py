@@ -11,7 +11,7 @@ import pytest
 from processes import EPOCHAL, process, start
 
 from epochal.cli import interrupts
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 
 ENDLESS = ("train", "example:iris", "--hidden", "4", "--epochs", "9_000_000", "--evaluate-every", "5000")
 TIMEOUT = 60.0
@@ -105,7 +105,7 @@ def test_a_signal_while_another_one_unwinds_ends_the_process_where_it_stands(mon
     monkeypatch.setattr(interrupts, "end_process", lambda status, words: left.append(status))
 
     def signals():
-        with interrupts.stopping(Control(), lambda: False):
+        with interrupts.stopping(StopSignal(), lambda: False):
             try:
                 signal.raise_signal(signal.SIGINT)
             finally:

@@ -163,7 +163,7 @@ def test_the_command_that_goes_on_can_be_copied(capsys, tmp_path, monkeypatch):
     model = NamedModel("own:build", as_model(ep.MLP(3), 3))
     run = ep.fit(ep.MLP(3), "example:iris", epochs=1)
     run = replace(run, model=model, interrupted=True, folder=path)
-    assert print_end(run, leads=True, quiet=False, as_json=False) == 130
+    assert print_end(run, is_main_process=True, quiet=False, as_json=False) == 130
     assert capsys.readouterr().err == f"epochal: to go on: epochal resume '{path}' --model own:build\n"
 
 

@@ -29,7 +29,9 @@ OPTIONS: dict[str, Any] = {
     "optimizer": "adamw",
     "optimizer_options": {"weight_decay": 0.1},
     "schedule": ep.Schedule("step", every=4),
-    "stop": ep.any_of(ep.Patience(3), ep.all_of(ep.Target(0.5), ep.Productivity(2.0)), ep.Budget(9.0)),
+    "stop": ep.any_of(
+        ep.Patience(3), ep.all_of(ep.TargetValue(0.5), ep.ProgressQuotient(2.0)), ep.Budget(9.0)
+    ),
     "order": ep.Groups([i % 5 for i in range(40)]),
     "class_weight": {"a": 2.0},
     "metrics": ("accuracy",),

@@ -18,7 +18,7 @@ from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.settings import Settings
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 
 REQUEST = {"what": "a test", "sizes": [8, 16]}
 NET = ep.MLP(3)
@@ -31,11 +31,11 @@ def samples() -> tuple[Any, Any]:
     return inputs, (inputs[:, 0] > 0).astype(int)
 
 
-def a_bench(folder: Path | None = None, control: Control | None = None) -> TrialRunner:
+def a_bench(folder: Path | None = None, stop_signal: StopSignal | None = None) -> TrialRunner:
     """A runner whose store is in a folder."""
     store = Store(folder, REQUEST)
     options = Settings(repeats=3, optimizer="sgd")
-    return TrialRunner(prepare_shared(NET, samples(), options), store, control)
+    return TrialRunner(prepare_shared(NET, samples(), options), store, stop_signal)
 
 
 def a_job(repeat: int = 0, rate: float = 0.1, updates: int = 20) -> Job:
@@ -225,14 +225,14 @@ def test_a_folder_that_becomes_unwritable_is_said(tmp_path: Path) -> None:
 
 
 def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
-    control = Control()
-    runner = a_bench(tmp_path, control)
+    stop_signal = StopSignal()
+    runner = a_bench(tmp_path, stop_signal)
     finished: list[tuple[str, int]] = []
 
     def go() -> None:
         for trial in runner.run([*JOBS, a_job(updates=10**9)]):
             finished.append((trial.candidate_name, trial.repeat))
-            control.stop()
+            stop_signal.stop()
 
     with pytest.raises(Interrupted):
         go()
@@ -244,10 +244,10 @@ def test_what_was_finished_before_a_stop_is_kept(tmp_path: Path) -> None:
 
 
 def test_stopped_before_it_began(tmp_path: Path) -> None:
-    control = Control()
-    control.stop()
+    stop_signal = StopSignal()
+    stop_signal.stop()
     with pytest.raises(Interrupted):
-        list(a_bench(tmp_path, control).run(JOBS))
+        list(a_bench(tmp_path, stop_signal).run(JOBS))
     assert len(Store(tmp_path, REQUEST)) == 0
 
 
@@ -256,7 +256,7 @@ def test_leaving_the_loop_early_ends_the_threads(tmp_path: Path) -> None:
     running = runner.run([a_job(updates=10**9), *JOBS])
     next(running)
     running.close()  # waits for the endless one, which is told to end
-    assert not runner.control.stopped, "the caller's own control is left alone"
+    assert not runner.stop_signal.stopped, "the caller's own signal is left alone"
     assert len(Store(tmp_path, REQUEST)) >= 1
     assert len(list(runner.run(JOBS))) == len(JOBS), "and the runner goes on"
 

@@ -1,6 +1,6 @@
 """Faults: what would let a GPU give other bits another time.
 
-Law 4 (Fold) holds on a GPU in deterministic mode. That needs no GPU to be told: the compiler is asked for it
+Law 4 (Resume) holds on a GPU in deterministic mode. That needs no GPU to test: the compiler is asked for it
 by options that every build of XLA knows.
 """
 

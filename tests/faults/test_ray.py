@@ -184,16 +184,24 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
     """Interrupted, gone on with, and one of two nodes killed while it trains: the table is the local one."""
     cluster, (doomed, _) = nodes
     joined, sent, kept = seen
-    control, steps = ep.Control(), []
+    stop_signal, steps = ep.StopSignal(), []
 
     def interrupt(step):
         steps.append(step)
         if len(kept) > 4:
-            control.stop()
+            stop_signal.stop()
 
     folder, address = tmp_path / "kept", cluster.address
     with pytest.raises(Interrupted):
-        compare(NET, "example:iris", ray=address, folder=folder, control=control, watch=interrupt, **OPTIONS)
+        compare(
+            NET,
+            "example:iris",
+            ray=address,
+            folder=folder,
+            stop_signal=stop_signal,
+            watch=interrupt,
+            **OPTIONS,
+        )
     assert steps[-1].where == "2 workers on 2 nodes"
     before = len(kept)
     sent.clear()  # what was stopped is sent again
@@ -225,12 +233,14 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     """Interrupted, gone on with, and one of two nodes killed while it trains: the run is the local one."""
     cluster, joined = nodes[0], seen[0]
     here = ep.fit(NET, "example:iris", **REPEATS)
-    folder, control, ended = tmp_path / "run", ep.Control(), set()
+    folder, stop_signal, ended = tmp_path / "run", ep.StopSignal(), set()
     out = ep.SaveOptions(folder, "1epoch")
-    for event in ep.train(NET, "example:iris", out=out, ray=cluster.address, control=control, **REPEATS):
+    for event in ep.train(
+        NET, "example:iris", out=out, ray=cluster.address, stop_signal=stop_signal, **REPEATS
+    ):
         if isinstance(event, ep.RepeatEnded) and "epochs done" in event.reason:
             ended.add(event.repeat)
-            control.stop()
+            stop_signal.stop()
     assert event.run.interrupted and 1 <= len(ended) < 6
     sent = {}
     doom = Doom(cluster, cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", **SMALL))
@@ -280,7 +290,7 @@ def test_a_training_on_several_devices_is_not_sent():
     one = prepare(NET, "example:iris", Settings())
     several = replace(one, settings=replace(one.settings, devices=2))
     with pytest.raises(Refusal, match=r"devices must be 1 where repeats go to a Ray cluster.*got 2"):
-        repeats.cluster_for(several, "auto", None, ep.Control(), ExitStack())
+        repeats.cluster_for(several, "auto", None, ep.StopSignal(), ExitStack())
 
 
 def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):

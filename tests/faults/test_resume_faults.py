@@ -63,12 +63,12 @@ def test_a_full_disk_ends_the_training_with_what_was_kept(monkeypatch, tmp_path,
 
 def test_a_training_may_go_on_while_the_disk_is_full(monkeypatch, tmp_path, whole):
     full_disk(monkeypatch, {1, 2})
-    out = ep.SaveOptions(tmp_path / "run", "3updates", if_unsaved="continue")
+    out = ep.SaveOptions(tmp_path / "run", "3updates", on_checkpoint_error="continue")
     events = list(ep.train(MODEL, DATA, out=out, **OPTIONS))
-    unsaved = [event for event in events if isinstance(event, ep.Unsaved)]
-    assert [event.updates for event in unsaved] == [6, 9]
-    assert all("no space left on the disk" in event.reason for event in unsaved)
-    assert events[-1].unsaved == ""
+    failed = [event for event in events if isinstance(event, ep.CheckpointFailed)]
+    assert [event.updates for event in failed] == [6, 9]
+    assert all("no space left on the disk" in event.reason for event in failed)
+    assert events[-1].save_error == ""
     same(events[-1].run, whole)
     assert not list((tmp_path / "run" / "checkpoints").glob("tmp-*"))
 
@@ -81,16 +81,16 @@ def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_stack(rhythm, 
         raise MemoryError
 
     monkeypatch.setattr(checkpoints, "write_tensors", without_memory)
-    out, events = ep.SaveOptions(tmp_path / "run", rhythm, if_unsaved="continue"), []
+    out, events = ep.SaveOptions(tmp_path / "run", rhythm, on_checkpoint_error="continue"), []
     training = threading.Thread(
         target=lambda: events.extend(ep.train(MODEL, DATA, out=out, **OPTIONS)), daemon=True
     )
     training.start()
     training.join(60)
     assert not training.is_alive()
-    assert any(isinstance(event, ep.Unsaved) for event in events)
+    assert any(isinstance(event, ep.CheckpointFailed) for event in events)
     assert re.search(
-        r"checkpoint \d+ can't be made: MemoryError; there is no earlier checkpoint\.$", events[-1].unsaved
+        r"checkpoint \d+ can't be made: MemoryError; there is no earlier checkpoint\.$", events[-1].save_error
     )
     same(events[-1].run, whole)
 

@@ -155,7 +155,7 @@ def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
     stack = make_stack(prepared, range(3))
     while not stack.done:
         stack.advance()
-    repeats = jax.tree.map(np.asarray, stack.train_state.repeats)
+    repeats = jax.tree.map(np.asarray, stack.train_state.repeat_states)
     for repeat, outcome in enumerate(run.outcomes):
         assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.diverged is not None)
         found = repeats.params[repeat]
@@ -182,13 +182,13 @@ def test_no_update_is_made_after_the_one_that_broke():
     stack = make_stack(prepared, range(repeat, repeat + 1), fixed_updates_per_call=1)
     for _ in range(run.outcomes[repeat].updates):
         stack.advance()
-    kept = np.asarray(stack.train_state.repeats.params)[0]
+    kept = np.asarray(stack.train_state.repeat_states.params)[0]
     last = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
     np.testing.assert_array_equal(kept, last)
 
 
 def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
-    """Law 4, Fold: where a call ends has no influence on the rows of the curve."""
+    """Law 4, Resume: where a call ends has no influence on the rows of the curve."""
     repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.diverged)
     found = []
     for budget in (1, 3, 1000):
@@ -218,19 +218,19 @@ def test_a_validation_loss_that_is_not_finite_is_named_as_such():
 
 
 def test_a_training_that_is_stopped_before_its_first_update_has_its_evaluation():
-    control = ep.Control()
-    control.stop()
-    *_, last = ep.train(ep.MLP(4), (X, Y), epochs=3, control=control)
+    stop_signal = ep.StopSignal()
+    stop_signal.stop()
+    *_, last = ep.train(ep.MLP(4), (X, Y), epochs=3, stop_signal=stop_signal)
     assert last.run.interrupted and last.run.outcomes[0].stopped == "interrupted"
     assert last.run.curves.update.tolist() == [0], "epoch 0 is evaluated"
 
 
 def test_a_training_can_be_stopped_while_it_runs_and_keeps_what_it_has():
-    control, updates = ep.Control(), 0
-    for event in ep.train(ep.MLP(4), (X, Y), epochs=10**7, evaluate_every=500, control=control):
+    stop_signal, updates = ep.StopSignal(), 0
+    for event in ep.train(ep.MLP(4), (X, Y), epochs=10**7, evaluate_every=500, stop_signal=stop_signal):
         if isinstance(event, ep.Progressed):
             updates = event.updates
-            control.stop()
+            stop_signal.stop()
         if isinstance(event, ep.RunEnded):
             run = event.run
     assert run.interrupted and run.outcomes[0].stopped == "interrupted"
@@ -294,7 +294,7 @@ REFUSALS = {
         "There are no validation samples (validation=0).",
     ),
     "rule on a metric that is not evaluated": (
-        {"stop": ep.Target(0.9, "validation.roc_auc")},
+        {"stop": ep.TargetValue(0.9, "validation.roc_auc")},
         'unknown column "validation.roc_auc"',
     ),
     "no rule": ({"stop": 5}, "stop must be a rule"),
@@ -313,7 +313,7 @@ REFUSALS = {
     "negative seed": ({"seed": -1}, "seed must be a whole number, at least 0; got -1."),
     "text seed": ({"seed": "abc"}, "seed must be "),
     "fractional seed": ({"seed": 1.5}, "seed must be "),
-    "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),
+    "vary": ({"vary": ("inits",)}, 'unknown source of randomness "inits"; did you mean "init"?'),
     "validation": ({"validation": 1.5}, "validation must be a fraction in [0, 1) or a number of samples"),
     "validation none": ({"validation": None}, "validation must be a share of the samples in [0, 1)"),
     "evaluate every": ({"evaluate_every": 0}, "evaluate_every must be a whole number of epochs"),

@@ -12,7 +12,7 @@ import pytest
 
 import epochal as ep
 from epochal.choose.trials.progress import ProgressStep, ProgressSteps
-from epochal.training.events import Evaluated, RepeatEnded, Unsaved
+from epochal.training.events import CheckpointFailed, Evaluated, RepeatEnded
 from epochal.training.progress import EventPrinter, display
 from epochal.training.progress.status import Status
 
@@ -114,7 +114,7 @@ def test_the_first_interrupt_ends_the_training_and_says_so(terminal, monkeypatch
 
     def interrupted(self, event):
         taken(self, event)
-        if type(event).__name__ == "Progressed" and not self._status.control.stopped:
+        if type(event).__name__ == "Progressed" and not self._status.stop_signal.stopped:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(EventPrinter, "take", interrupted)
@@ -136,11 +136,11 @@ def test_a_failure_closes_the_live_line(terminal, monkeypatch):
 
 @on_a_terminal
 def test_what_could_not_be_saved_stays_on_the_screen(terminal):
-    class Control:
+    class StopSignal:
         stopped = False
 
-    watcher = EventPrinter(display(True), Control())
-    watcher.take(Unsaved(3, "there is no space left on the disk"))
+    watcher = EventPrinter(display(True), StopSignal())
+    watcher.take(CheckpointFailed(3, "there is no space left on the disk"))
     assert terminal.lines == [
         "  not saved: there is no space left on the disk; the training goes on and tries again"
     ]
@@ -164,12 +164,12 @@ def test_steps_hand_on_to_who_watches(terminal):
     seen = []
     steps = ProgressSteps(seen.append, True, None)
     words = "batch 8 is behind; `repeats=5` gives it more."
-    steps.say("tuning", 1, 4, words)
+    steps.on_progress("tuning", 1, 4, words)
     steps.close()
     assert seen == [ProgressStep("tuning", 1, 4, seen[0].seconds, words)]
     assert "  batch 8 is behind; repeats=5 gives it more." in terminal.lines
     before = len(terminal.lines)
-    ProgressSteps(None, False, None).say("tuning", 1, 4, words)
+    ProgressSteps(None, False, None).on_progress("tuning", 1, 4, words)
     assert len(terminal.lines) == before
 
 

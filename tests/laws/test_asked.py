@@ -1,4 +1,4 @@
-"""Law (Fold): a training that is asked again from what a file says of it is the same training."""
+"""Law (Resume): a training that is asked again from what a file says of it is the same training."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ finite = st.floats(1e-3, 1e3)
 columns = st.sampled_from(["validation.loss", "train.loss", "validation.accuracy"])
 single_rules = st.one_of(
     st.builds(ep.Patience, finite, finite, finite, columns),
-    st.builds(ep.Target, st.floats(-1e3, 1e3), columns),
+    st.builds(ep.TargetValue, st.floats(-1e3, 1e3), columns),
     st.builds(ep.GeneralizationLoss, finite),
-    st.builds(ep.Productivity, finite, st.integers(2, 9)),
+    st.builds(ep.ProgressQuotient, finite, st.integers(2, 9)),
     st.builds(ep.RisingStrips, st.integers(1, 9), st.integers(1, 9)),
 )
 joined = st.recursive(

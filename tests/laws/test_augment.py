@@ -94,7 +94,9 @@ def seen(budget: int | None = None, augment: tuple[Any, ...] = SOME, epochs: int
     stack = make_stack(prepare(SEEING, (IMAGES, LABELS), settings), range(1), fixed_updates_per_call=budget)
     while not stack.done:
         stack.advance()
-    return np.asarray(stack.train_state.repeats.model[0]), np.asarray(stack.train_state.repeats.params[0])
+    return np.asarray(stack.train_state.repeat_states.model[0]), np.asarray(
+        stack.train_state.repeat_states.params[0]
+    )
 
 
 def test_the_images_of_an_update_depend_on_neither_calls_nor_observers():

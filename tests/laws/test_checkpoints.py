@@ -1,4 +1,4 @@
-"""Law 4 (Fold), on disk: a checkpoint gives back what it was given, and the newest sound one is found."""
+"""Law 4 (Resume), on disk: a checkpoint gives back what it was given, and the newest sound one is found."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.report.plots.advice import plot
 from epochal.runs.forecast import score_forecasts
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 
 ROWS = 100
 NET = ep.MLP(4)
@@ -414,14 +414,14 @@ def test_a_rate_that_breaks_everything_is_refused() -> None:
 
 
 def test_it_can_be_stopped(tmp_path: Path) -> None:
-    control = Control()
+    stop_signal = StopSignal()
 
     def watch(step: ProgressStep) -> None:
         if step.total:
-            control.stop()
+            stop_signal.stop()
 
     with pytest.raises(Interrupted):
-        advise(NET, samples(), folder=tmp_path / "kept", control=control, watch=watch, **FAST)
+        advise(NET, samples(), folder=tmp_path / "kept", stop_signal=stop_signal, watch=watch, **FAST)
     assert (tmp_path / "kept" / "trials.jsonl").read_text().count("\n") >= 1
 
 

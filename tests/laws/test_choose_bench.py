@@ -18,7 +18,7 @@ from epochal.choose.trials.trial_runner import TrialRunner, prepare_shared
 from epochal.engine import compiler
 from epochal.engine.rules import Observation
 from epochal.settings import Settings
-from epochal.stopping import Patience, Target
+from epochal.stopping import Patience, TargetValue
 from helpers import decide
 
 ROWS, FEATURES = 90, 2
@@ -208,7 +208,7 @@ def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> 
         [trial] = runner.run([job])
         criteria = []
         if target is not None:
-            criteria.append(Target(float(np.float32(target)), monitor))
+            criteria.append(TargetValue(float(np.float32(target)), monitor))
         if patience is not None:
             criteria.append(Patience(patience, min_delta=change, monitor=monitor))
         said = decide(ep.any_of(*criteria), whole.curves, 1)
@@ -323,7 +323,7 @@ def test_an_update_time_is_measured_once() -> None:
     runner = a_bench()
     found = update_time(runner, candidate("timed", batch_size=16), seconds=0.02)
     assert found.batch_size == 16 and 0 < found.seconds < 60 and found.updates > 0
-    assert np.isfinite(found.spread) and found.spread >= 0 and found.compile_seconds >= 0
+    assert np.isfinite(found.relative_excess) and found.relative_excess >= 0 and found.compile_seconds >= 0
     trained = runner.updates_made
     assert trained >= found.updates, "updates that are timed count"
     assert update_time(runner, candidate("timed", batch_size=16)) == found

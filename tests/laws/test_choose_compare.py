@@ -153,15 +153,22 @@ def test_it_goes_on_after_an_interruption(tmp_path):
     options = SMALL | {"learning_rate": "tune", "batch_size": [32, "full"], "epochs": 2}
     whole = compare(MODEL, "example:iris", **options)
     for stop_after in (1, 9, 33):
-        control, seen = ep.Control(), []
+        stop_signal, seen = ep.StopSignal(), []
 
-        def watch(step, seen=seen, control=control, stop_after=stop_after):
+        def watch(step, seen=seen, stop_signal=stop_signal, stop_after=stop_after):
             seen.append(step.done)
             if len([done for done in seen if done]) >= stop_after:
-                control.stop()
+                stop_signal.stop()
 
         with pytest.raises(Interrupted):
-            compare(MODEL, "example:iris", folder=tmp_path / "kept", control=control, watch=watch, **options)
+            compare(
+                MODEL,
+                "example:iris",
+                folder=tmp_path / "kept",
+                stop_signal=stop_signal,
+                watch=watch,
+                **options,
+            )
     finished = compare(MODEL, "example:iris", folder=tmp_path / "kept", **options)
     same(whole, finished)
     trained = []

@@ -15,7 +15,7 @@ from choice_fixtures import two_batch_moments
 from epochal.choose.statistics import noise_measurement
 from epochal.choose.statistics.noise_scale import BlockSums, NoiseScale, noise_parts
 from epochal.engine.state import SplitPart
-from epochal.engine.update import Packing
+from epochal.engine.update import ParamRaveler
 from epochal.models import LOSSES, model_from_functions, shapes_of
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
@@ -220,9 +220,9 @@ def test_what_a_stack_has_learned_is_measured_and_left_as_it_was(vary):
     other.advance()
     assert_same_bits(stack.train_state, other.train_state)
 
-    packed = Packing(stack.spec, shapes_of(stack.spec.model, prepared.dataset.shape).params)
+    raveler = ParamRaveler(stack.spec, shapes_of(stack.spec.model, prepared.dataset.shape).params)
     for row, variables in enumerate(noise_measurement.variables_of(stack)):
-        assert_same_bits(packed.pack(variables.params), stack.train_state.repeats.params[row])
+        assert_same_bits(raveler.ravel(variables.params), stack.train_state.repeat_states.params[row])
 
 
 def test_each_repeat_of_a_stack_is_measured_on_its_own_samples():

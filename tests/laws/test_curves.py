@@ -77,14 +77,14 @@ def test_a_value_that_is_not_finite_does_not_count() -> None:
     assert curves.best().epoch.tolist() == [4, 4, 3]
 
 
-def test_the_fold_does_not_depend_on_its_pieces() -> None:
+def test_joined_curves_do_not_depend_on_their_pieces() -> None:
     whole = ragged()
     pieces = [whole.of(repeat) for repeat in whole.repeats]
     assert Curves.concatenate(pieces).equals(whole)
-    folded = Curves.empty(whole.names)
+    joined = Curves.empty(whole.names)
     for piece in pieces:
-        folded = folded.append(piece)
-    assert folded.equals(whole)
+        joined = joined.append(piece)
+    assert joined.equals(whole)
 
 
 def test_order_of_rows_does_not_matter_to_reading() -> None:

@@ -57,7 +57,7 @@ def test_a_state_has_the_bytes_that_a_repeat_carries_and_those_of_a_gradient() -
     carried = jax.eval_shape(
         lambda: init_repeat_state(spec, spec.model.init(jax.random.key(0), jnp.zeros(5)))
     )
-    counters = ("best_value", "best_epoch", "best_index", "running_loss", "running_rest")
+    counters = ("best_value", "best_pass", "best_index", "running_loss", "running_rest")
     scalars = [getattr(carried, name) for name in (*counters, "broken_epoch", "broken_index", "status")]
     carried = carried._replace(rule=(), halves=())
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carried)]
@@ -88,12 +88,14 @@ def test_a_cpu_has_the_memory_of_the_host() -> None:
 def test_repeats_for_which_there_is_no_room_in_step_train_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"repeats": 4, "stream": False}
     with_devices(monkeypatch, 2 * 4 * BYTES + 4 * state())
-    assert asked(**own).stacks.repeats == (range(4),)
+    assert asked(**own).stacks.repeat_ranges == (range(4),)
     with_devices(monkeypatch, 2 * 4 * BYTES + 4 * state() - 1)
     crowded = asked(**own)
-    assert crowded.stacks.repeats == tuple(range(one, one + 1) for one in range(4))
+    assert crowded.stacks.repeat_ranges == tuple(range(one, one + 1) for one in range(4))
     assert "the device has no room for 4 repeats in step: they train one by one" in notes_of(crowded)
-    assert asked(**own, vary=("init", "order")).stacks.repeats == (range(4),), "they share their samples"
+    assert asked(**own, vary=("init", "order")).stacks.repeat_ranges == (range(4),), (
+        "they share their samples"
+    )
 
 
 def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
@@ -103,10 +105,10 @@ def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
     own = {"repeats": 4, "stream": False}
     enough = 2 * 2 * BYTES + 2 * state()
     with_devices(monkeypatch, enough, enough)
-    assert asked(**own).stacks.repeats == (range(2), range(2, 4))
+    assert asked(**own).stacks.repeat_ranges == (range(2), range(2, 4))
     with_devices(monkeypatch, enough, enough - 1)
     crowded = asked(**own)
-    assert [len(stack) for stack in crowded.stacks.repeats] == [1] * 4
+    assert [len(stack) for stack in crowded.stacks.repeat_ranges] == [1] * 4
     assert "the device has no room for 2 repeats in step: they train one by one" in notes_of(crowded)
     with_devices(monkeypatch, *[enough - 1] * 4)
     assert not any("no room" in note for note in notes_of(asked(**own)))

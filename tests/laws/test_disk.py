@@ -1,4 +1,4 @@
-"""Law 4 (Fold), on disk: one module writes to a run folder; there it is checked, synced and tried."""
+"""Law 4 (Resume), on disk: one module writes to a run folder; there it is checked, synced and tried."""
 
 from __future__ import annotations
 

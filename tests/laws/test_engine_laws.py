@@ -1,4 +1,4 @@
-"""Laws 3, 4 and 5, Mean, Fold and Repeat: what an update is, and that nothing but the seed changes it."""
+"""Laws 3, 4 and 5, Mean, Resume and Repeat: what an update is, and that nothing but the seed changes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import epochal as ep
 from epochal.engine import compiler
 from epochal.engine.evaluate import halved
-from epochal.engine.update import Packing
+from epochal.engine.update import ParamRaveler
 from epochal.models import loss_for
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
@@ -46,12 +46,12 @@ def drive(stack):
 def variables_of(prepared, stack, row=0):
     """The variables that a repeat of a stack has now."""
     shapes = prepared.model.init(jax.random.key(0), jnp.zeros(prepared.dataset.shape))
-    packed = Packing(prepared.spec, shapes.params)
+    raveler = ParamRaveler(prepared.spec, shapes.params)
     params, state = (
         jax.tree.map(lambda leaf: np.asarray(leaf)[row], tree)
-        for tree in (stack.train_state.repeats.params, stack.train_state.repeats.model)
+        for tree in (stack.train_state.repeat_states.params, stack.train_state.repeat_states.model)
     )
-    return ep.Variables(packed.unpack(params), state)
+    return ep.Variables(raveler.unravel(params), state)
 
 
 def assert_same_rows(found, wanted):
@@ -138,10 +138,10 @@ def test_epoch_0_is_evaluated_and_every_epoch_after_it():
     assert float(rows[0].values[0, at]) == pytest.approx(float(LOSS(outputs, part.targets).mean()), rel=1e-5)
 
 
-# Law 4: fold -----------------------------------------------------------------------------------------------
+# Law 4: resume ---------------------------------------------------------------------------------------------
 
 
-FOLDS = {
+RESUMES = {
     "keep, every 7 updates, patience": {
         "model": ep.MLP(4, dropout=0.2),
         "remainder": "keep",
@@ -161,9 +161,9 @@ FOLDS = {
 
 
 @functools.cache
-def folded(name, budget=None):
+def trained(name, budget=None):
     """The final state and the evaluations of a training in calls of `budget` updates (None: adaptive)."""
-    options = {"model": ep.MLP(4), "epochs": 5, "learning_rate": 0.02, **FOLDS[name]}
+    options = {"model": ep.MLP(4), "epochs": 5, "learning_rate": 0.02, **RESUMES[name]}
     prepared = prepared_for(options.pop("model"), batch_size=6, validation=0.25, **options)
     stack = make_stack(prepared, range(1), fixed_updates_per_call=budget)
     rows = drive(stack)
@@ -171,17 +171,17 @@ def folded(name, budget=None):
 
 
 @pytest.mark.parametrize("budget", [1, 3, 7, 1000])
-@pytest.mark.parametrize("name", FOLDS)
+@pytest.mark.parametrize("name", RESUMES)
 def test_another_chunk_length_gives_the_same_bits(name, budget):
-    progress, rows, _, _ = folded(name)
-    other, other_rows, _, _ = folded(name, budget)
+    progress, rows, _, _ = trained(name)
+    other, other_rows, _, _ = trained(name, budget)
     assert_same_bits(other, progress)
     assert_same_rows(other_rows, rows)
 
 
-@pytest.mark.parametrize("name", FOLDS)
+@pytest.mark.parametrize("name", RESUMES)
 def test_evaluations_are_where_they_were_asked_for(name):
-    progress, rows, prepared, stack = folded(name)
+    progress, rows, prepared, stack = trained(name)
     every, unit = prepared.settings.evaluation
     plan, end = prepared.plan, stack.update
     if unit == "updates":
@@ -192,12 +192,12 @@ def test_evaluations_are_where_they_were_asked_for(name):
     if prepared.settings.stop is None:
         assert end == plan.updates
     else:
-        assert int(progress.repeats.status[0]) == 1 and end < plan.updates, "this one is to stop early"
+        assert int(progress.repeat_states.status[0]) == 1 and end < plan.updates, "this one is to stop early"
 
 
-@pytest.mark.parametrize("name", FOLDS)
+@pytest.mark.parametrize("name", RESUMES)
 def test_stopping_anywhere_and_going_on_from_the_state_is_never_having_stopped(name):
-    progress, rows, prepared, _ = folded(name)
+    progress, rows, prepared, _ = trained(name)
     first = make_stack(prepared, range(1), fixed_updates_per_call=5)
     early = [row for _ in range(3) for row in first.advance()]
     kept = first.snapshot()
@@ -316,7 +316,7 @@ def test_a_stopped_repeat_is_frozen_while_others_go_on():
     frozen, witnessed = {}, 0
     while not stack.done:
         stack.advance()
-        repeats = jax.tree.map(np.asarray, stack.train_state.repeats)
+        repeats = jax.tree.map(np.asarray, stack.train_state.repeat_states)
         for repeat, own in frozen.items():
             assert_same_bits(jax.tree.map(lambda leaf, r=repeat: leaf[r], repeats), own)
             witnessed += 1
@@ -403,12 +403,12 @@ def test_the_best_parameters_are_those_of_the_best_evaluation():
 
 
 def test_updates_are_numbered_as_the_plan_numbers_them():
-    for name, budget in itertools.product(FOLDS, (None, 7)):
-        progress, rows, prepared, stack = folded(name, budget)
+    for name, budget in itertools.product(RESUMES, (None, 7)):
+        progress, rows, prepared, stack = trained(name, budget)
         at_end = stack.update == prepared.plan.updates
         place = (prepared.plan.epochs, 0) if at_end else prepared.plan.locate(stack.update)
-        assert (int(progress.position.epoch), int(progress.position.index)) == place
-        assert int(progress.position.update) == stack.update == rows[-1].update
+        assert (int(progress.cursor.pass_index), int(progress.cursor.index)) == place
+        assert int(progress.cursor.update) == stack.update == rows[-1].update
 
 
 def test_the_running_loss_of_very_many_updates_does_not_drift():
@@ -439,12 +439,12 @@ def test_the_running_loss_is_a_mean_over_more_than_2_to_the_32_samples(stream):
     stack = make_stack(prepared, range(1), fixed_updates_per_call=1)
     (first,) = [row for row in stack.advance() if row.update == 0]
     before = 2**32 - 4
-    position = stack.train_state.position
+    cursor = stack.train_state.cursor
     stack.train_state = stack.train_state._replace(
-        position=position._replace(
-            samples_since_eval=np.uint32(before), samples_since_eval_high=np.uint32(0)
+        cursor=cursor._replace(samples_since_eval=np.uint32(before), samples_since_eval_high=np.uint32(0)),
+        repeat_states=stack.train_state.repeat_states._replace(
+            running_loss=np.full(1, 0.5 * before, np.float32)
         ),
-        repeats=stack.train_state.repeats._replace(running_loss=np.full(1, 0.5 * before, np.float32)),
     )
     rows = drive(stack)
     running = {row.update: float(row.values[0][0]) for row in rows}
@@ -474,4 +474,4 @@ def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(mo
             break
         stack.advance()
     best = [found[int(np.argmin(sign * np.array(found)[:, half]))] for half in (0, 1)]
-    np.testing.assert_allclose(np.asarray(stack.train_state.repeats.halves)[0], best, rtol=2e-5)
+    np.testing.assert_allclose(np.asarray(stack.train_state.repeat_states.halves)[0], best, rtol=2e-5)

@@ -1,4 +1,4 @@
-"""Laws 3 and 4, Mean and Fold, where the batch size changes or an epoch is a number of updates.
+"""Laws 3 and 4, Mean and Resume, where the batch size changes or an epoch is a number of updates.
 
 The oracle is logistic regression by gradient descent in NumPy, fed with `plan.batch`.
 """

@@ -369,14 +369,14 @@ def verdict_of(stop: Any, **more: Any) -> tuple[ep.Run, Verdict]:
 
 
 def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> None:
-    for stop, said in ((ep.Target(0.1), "reached"), (ep.Budget(updates=120), "budget of 120 updates")):
+    for stop, said in ((ep.TargetValue(0.1), "reached"), (ep.Budget(updates=120), "budget of 120 updates")):
         run, verdict = verdict_of(stop, learning_rate=0.03)
         assert run.outcomes[0].epochs < 40 and said in run.outcomes[0].stopped
         assert verdict.kind not in GOOD and "epochs=" not in verdict.remedy
 
 
 def test_which_rule_waited() -> None:
-    patience, target = ep.Patience(3), ep.Target(0.5)
+    patience, target = ep.Patience(3), ep.TargetValue(0.5)
     assert stopped_for_no_improvement(patience, None) and not stopped_for_no_improvement(target, None)
     assert not stopped_for_no_improvement(ep.Patience(3, monitor="train.loss"), None)
     both = ep.any_of(patience, target)

@@ -1,4 +1,4 @@
-"""Law 4 (Fold), on disk: a run folder has one writer at a time, and whoever died holds nothing."""
+"""Law 4 (Resume), on disk: a run folder has one writer at a time, and whoever died holds nothing."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from epochal.engine.optimizers import OPTIMIZERS, Optimizer
 from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import SplitPart
-from epochal.engine.update import Packing, make_update_step
+from epochal.engine.update import ParamRaveler, make_update_step
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.describe import notes_of
@@ -70,7 +70,7 @@ def moved(optimizer, micro_batch, part, spec):
     chosen = Optimizer(optimizer, elementwise=named.elementwise, learning_rate=named.learning_rate)
     spec = replace(spec, optimizer=chosen, micro_batch=micro_batch)
     variables = spec.model.init(jax.random.key(1), part.inputs[0])
-    step = make_update_step(spec, Packing(spec, variables.params))
+    step = make_update_step(spec, ParamRaveler(spec, variables.params))
     rates = Schedule().rates(named.learning_rate, UPDATES)
 
     def body(index, repeat):
@@ -97,7 +97,7 @@ def start_of(optimizer, spec):
     chosen = Optimizer(optimizer, elementwise=OPTIMIZERS[optimizer].elementwise, learning_rate=1.0)
     spec = replace(spec, optimizer=chosen)
     variables = spec.model.init(jax.random.key(1), X[0])
-    return Packing(spec, variables.params).pack(variables.params)
+    return ParamRaveler(spec, variables.params).ravel(variables.params)
 
 
 def test_a_mean_of_means_would_be_another_update():
@@ -167,7 +167,7 @@ def test_neither_the_length_of_calls_nor_company_means_anything():
     whole = driving.make_stack(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
     while not whole.done:
         whole.advance()
-    assert_close(ends[0].repeats.params, whole.train_state.repeats.params, 1e-5)
+    assert_close(ends[0].repeat_states.params, whole.train_state.repeat_states.params, 1e-5)
 
 
 DEVICES = """

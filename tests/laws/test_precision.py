@@ -1,4 +1,4 @@
-"""Laws 3 and 4, Mean and Fold, in mixed precision: products are bfloat16, what is kept or added up is not.
+"""Laws 3 and 4, Mean and Resume, in mixed precision: products are bfloat16, what is kept or added up is not.
 
 What rounds is read from the traced programs; how much it may cost is bounded by the rounding itself, 2^-8.
 """
@@ -20,7 +20,7 @@ from epochal.engine.gradient import gradient
 from epochal.engine.program import init_repeat_state
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import SplitPart
-from epochal.engine.update import Packing, make_update_step
+from epochal.engine.update import ParamRaveler, make_update_step
 from epochal.models import Variables, as_model, computing_in, loss_for
 from epochal.nn import convolution
 from epochal.settings import PRECISIONS, Settings
@@ -162,7 +162,7 @@ def test_the_optimizer_moves_float32_parameters():
     prepared = prepared_for(ep.MLP(200, 100))
     spec, part = prepared.spec, SplitPart(*map(jnp.asarray, (ROWS, LABELS)), None)
     variables = jax.eval_shape(spec.model.init, jax.random.key(0), ROWS[0])
-    step = make_update_step(spec, Packing(spec, variables.params))
+    step = make_update_step(spec, ParamRaveler(spec, variables.params))
     before = jax.eval_shape(functools.partial(init_repeat_state, spec), variables)
     arguments = (before, part, jax.random.key(0), 0, 0, Schedule().rates(1e-3, 9), 0, jnp.arange(7))
     after = jax.eval_shape(step, *arguments)
@@ -197,7 +197,7 @@ def test_where_a_call_ends_changes_no_bit():
         stack, rows = make_stack(prepared, range(1), fixed_updates_per_call=budget), []
         while not stack.done:
             rows += stack.advance()
-        ends.append((stack.train_state.repeats, [row.values for row in rows]))
+        ends.append((stack.train_state.repeat_states, [row.values for row in rows]))
     assert_same_bits(*ends)
 
 

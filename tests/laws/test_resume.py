@@ -1,4 +1,4 @@
-"""Law 4, Fold, over processes: a training that was ended and goes on is the one that never was.
+"""Law 4, Resume, over processes: a training that was ended and goes on is the one that never was.
 
 A control: a law that compares states must see a state that is off by one update.
 """
@@ -152,13 +152,17 @@ def going_on(folder):
 
 
 def test_what_was_interrupted_is_a_run_that_can_go_on(tmp_path):
-    control = ep.Control()
+    stop_signal = ep.StopSignal()
     events = ep.train(
-        ep.MLP(6), DATA, control=control, out=tmp_path / "run", **USUAL | {"epochs": 10**6, "repeats": 2}
+        ep.MLP(6),
+        DATA,
+        stop_signal=stop_signal,
+        out=tmp_path / "run",
+        **USUAL | {"epochs": 10**6, "repeats": 2},
     )
     for event in events:
         if isinstance(event, ep.Progressed) and event.updates > 50:
-            control.stop()
+            stop_signal.stop()
         if isinstance(event, ep.RunEnded):
             run = event.run
     assert run.interrupted
@@ -193,11 +197,11 @@ def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(changes, tmp_path
 
 
 def test_who_asks_for_the_end_when_it_is_there_has_a_whole_run(tmp_path):
-    control = ep.Control()
-    for event in ep.train(ep.MLP(6), DATA, control=control, out=tmp_path / "run", **USUAL):
+    stop_signal = ep.StopSignal()
+    for event in ep.train(ep.MLP(6), DATA, stop_signal=stop_signal, out=tmp_path / "run", **USUAL):
         if isinstance(event, ep.RepeatEnded):
-            control.stop()
-    assert control.stopped
+            stop_signal.stop()
+    assert stop_signal.stopped
     assert not event.run.interrupted
     assert ep.load(tmp_path / "run").interrupted is False
 
@@ -209,7 +213,7 @@ def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_load
     loaded = [
         weakref.ref(leaf)
         for one in events._snapshots.values()
-        for leaf in jax.tree.leaves(one.state.train_state.repeats)
+        for leaf in jax.tree.leaves(one.state.train_state.repeat_states)
     ]
     counted, most, saved, evaluated = [0], 0, 0, [0, 0]
     for event in events:

@@ -90,9 +90,7 @@ def test_what_is_loaded_predicts_the_same_bits(folders):
     run, loaded = classified(), ep.load(folders[0])
     for parameters in ("best", "last"):
         mine, its = run.predict(NEW, parameters=parameters), loaded.predict(NEW, parameters=parameters)
-        assert_same_bits(
-            (mine.values, mine.per_repeat, mine.spread), (its.values, its.per_repeat, its.spread)
-        )
+        assert_same_bits((mine.values, mine.per_repeat, mine.sd), (its.values, its.per_repeat, its.sd))
         assert list(mine.labels) == list(its.labels)
     numbers = ep.load(folders[1], model=ep.model_from_functions(start, line))
     assert_same_bits(numbers.predict(X).values, regressed().predict(X).values)
@@ -272,7 +270,7 @@ def test_a_prediction_of_classes_is_a_table_of_what_it_says(tmp_path):
     assert len(prediction) == table.num_rows == 20
     np.testing.assert_allclose(prediction.values.sum(axis=1), 1)
     np.testing.assert_allclose(prediction.values, prediction.per_repeat.mean(axis=0))
-    np.testing.assert_allclose(prediction.spread, prediction.per_repeat.std(axis=0, ddof=1))
+    np.testing.assert_allclose(prediction.sd, prediction.per_repeat.std(axis=0, ddof=1))
     assert set(prediction.labels) <= {"no", "yes"}
     np.testing.assert_array_equal(np.asarray(prediction), prediction.labels)
     back = pq.read_table(prediction.write(tmp_path / "predicted.parquet"))
@@ -285,7 +283,7 @@ def test_a_prediction_of_numbers_is_in_the_units_of_the_target():
     run = regressed()
     prediction = run.predict(X)
     assert prediction.to_arrow().column_names == ["row", "predicted target"]
-    assert np.isnan(prediction.spread).all(), "one repeat has no spread"
+    assert np.isnan(prediction.sd).all(), "one repeat has no spread"
     assert abs(prediction.labels.mean() - PRICE.mean()) < 50
     params, scaling = run.fitted[0].best.params, run.fitted[0].scaling
     train = run.split_codes[0] == 1

@@ -1,4 +1,4 @@
-"""Law 4 (Fold), on disk: a sealed document says what was sealed, or that it was changed."""
+"""Law 4 (Resume), on disk: a sealed document says what was sealed, or that it was changed."""
 
 from __future__ import annotations
 

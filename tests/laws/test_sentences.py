@@ -130,7 +130,7 @@ def test_no_module_of_the_library_speaks_of_flags() -> None:
 
 def test_the_code_in_sentences_is_taken_by_a_function_and_has_a_flag() -> None:
     arguments = {name for one in TAKERS for name in inspect.signature(one).parameters}
-    arguments |= {"block_length", "patience", "checkpoint_every", "if_unsaved", "epoch", "update"}
+    arguments |= {"block_length", "patience", "checkpoint_every", "on_checkpoint_error", "epoch", "update"}
     flags = {
         name
         for command in COMMANDS

@@ -38,9 +38,9 @@ def trained(rule=None, **changes):
 
 
 RULES = [
-    ep.any_of(ep.Patience(4, min_delta=0.01, min_epochs=6), ep.Target(0.9, "train.accuracy")),
+    ep.any_of(ep.Patience(4, min_delta=0.01, min_epochs=6), ep.TargetValue(0.9, "train.accuracy")),
     ep.all_of(ep.GeneralizationLoss(5), ep.RisingStrips(1, strip=3)),
-    ep.Productivity(0.05, strip=4),
+    ep.ProgressQuotient(0.05, strip=4),
 ]
 
 
@@ -139,7 +139,7 @@ def test_prechelts_criteria_are_those_of_the_paper(seed):
         assert epoch_of(ep.GeneralizationLoss(alpha), curve) == stops[-1]
     for alpha, k in ((0.1, 5), (0.5, 5), (0.2, 4)):
         stops.append(prechelt("PQ", alpha, validation, training, k))
-        assert epoch_of(ep.Productivity(alpha, strip=k), curve) == stops[-1]
+        assert epoch_of(ep.ProgressQuotient(alpha, strip=k), curve) == stops[-1]
     for strips, k in ((1, 5), (2, 5), (3, 3)):
         stops.append(prechelt("UP", strips, validation, training, k))
         assert epoch_of(ep.RisingStrips(strips, strip=k), curve) == stops[-1]
@@ -180,9 +180,9 @@ def test_a_small_step_at_a_time_is_no_improvement_until_it_adds_up():
 
 def test_a_target_is_reached_from_the_side_that_is_worse():
     curve = curves([1.0, 0.5, 0.3], **{"validation.accuracy": np.array([0.5, 0.8, 0.95])})
-    assert decide(ep.Target(0.5), curve) == Stop("validation.loss reached 0.5 (target 0.5)", 1.0)
-    assert epoch_of(ep.Target(0.2), curve) is None
-    said = decide(ep.Target(0.9, "validation.accuracy"), curve)
+    assert decide(ep.TargetValue(0.5), curve) == Stop("validation.loss reached 0.5 (target 0.5)", 1.0)
+    assert epoch_of(ep.TargetValue(0.2), curve) is None
+    said = decide(ep.TargetValue(0.9, "validation.accuracy"), curve)
     assert said == Stop("validation.accuracy reached 0.95 (target 0.9)", 2.0)
 
 
@@ -200,7 +200,7 @@ def test_joined_rules_give_the_reasons_that_hold():
 
 
 def test_a_rule_says_in_words_what_it_is():
-    rule = ep.any_of(ep.Patience(20), ep.all_of(ep.Target(0.1), ep.RisingStrips(2)), ep.Budget(60, 1000))
+    rule = ep.any_of(ep.Patience(20), ep.all_of(ep.TargetValue(0.1), ep.RisingStrips(2)), ep.Budget(60, 1000))
     assert rule.describe() == (
         "no improvement of validation.loss for 20 epochs, or validation.loss at most 0.1, and validation "
         "loss up over 2 strips of 5 evaluations (Prechelt's UP), or 60 seconds or 1,000 updates"
@@ -248,8 +248,8 @@ def test_a_budget_of_seconds_ends_a_training_that_would_take_hours():
         (lambda: ep.Patience(3, min_delta=-1), "min_delta must be at least 0; got -1."),
         (lambda: ep.Patience(3, min_epochs=-1), "min_epochs must be at least 0; got -1."),
         (lambda: ep.GeneralizationLoss(0), "GL must be greater than 0; got 0."),
-        (lambda: ep.Productivity(-1), "PQ must be greater than 0; got -1."),
-        (lambda: ep.Productivity(1, strip=1), "strip must be a whole number, at least 2; got 1."),
+        (lambda: ep.ProgressQuotient(-1), "PQ must be greater than 0; got -1."),
+        (lambda: ep.ProgressQuotient(1, strip=1), "strip must be a whole number, at least 2; got 1."),
         (lambda: ep.RisingStrips(0), "UP must be a whole number, at least 1; got 0."),
         (lambda: ep.Budget(), "a budget needs seconds or updates; got neither."),
         (lambda: ep.Budget(seconds=0), "the budget of seconds must be greater than 0; got 0."),
@@ -262,13 +262,13 @@ def test_a_budget_of_seconds_ends_a_training_that_would_take_hours():
             "the budget of updates must be a whole number, at least 1; got 1.5.",
         ),
         (lambda: ep.RisingStrips(2.5), "UP must be a whole number, at least 1; got 2.5."),
-        (lambda: ep.Productivity(1, strip=True), "strip must be a whole number, at least 2; got True."),
+        (lambda: ep.ProgressQuotient(1, strip=True), "strip must be a whole number, at least 2; got True."),
         (
             lambda: ep.all_of(ep.Patience(1), ep.Budget(1)),
             "a Budget ends training by itself and can't be part of all_of; use any_of.",
         ),
         (
-            lambda: ep.all_of(ep.Patience(1), ep.any_of(ep.Target(0.1), ep.Budget(1))),
+            lambda: ep.all_of(ep.Patience(1), ep.any_of(ep.TargetValue(0.1), ep.Budget(1))),
             "a Budget ends training by itself and can't be part of all_of; use any_of.",
         ),
         (lambda: ep.any_of(), "any_of needs at least one rule; got none."),

@@ -81,9 +81,9 @@ def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[
             rows += stack.advance()
         rows += stack.finish()
         stack.close()
-        found.append((stack.train_state.repeats, rows))
+        found.append((stack.train_state.repeat_states, rows))
     (within, first), (streamed, second) = found
-    for name in ("params", "optimizer", "best_params", "best_value", "best_epoch", "best_index", "status"):
+    for name in ("params", "optimizer", "best_params", "best_value", "best_pass", "best_index", "status"):
         alike(getattr(within, name), getattr(streamed, name))
     assert [row.update for row in first] == [row.update for row in second]
     for one, other in zip(first, second, strict=True):
@@ -109,7 +109,11 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
         rows += stack.finish()
         stack.close()
         found.append(
-            (stack.train_state.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
+            (
+                stack.train_state.repeat_states,
+                np.stack([row.values for row in rows]),
+                [row.update for row in rows],
+            )
         )
     for repeats, values, updates in found[1:]:
         same(found[0][0].params, repeats.params)

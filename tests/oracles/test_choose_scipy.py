@@ -12,7 +12,7 @@ from epochal.choose.statistics.paired_statistics import (
     ALPHA,
     probability_interval,
     repeats_needed,
-    shared_spread,
+    shared_sd,
 )
 from epochal.choose.statistics.paired_test import against, difference
 
@@ -42,22 +42,22 @@ def test_a_family_of_two_is_the_paired_t_test(count: int) -> None:
     assert found.better == alone.better and found.p_adjusted == found.p_value
 
 
-def test_the_shared_spread_is_that_of_randomized_blocks() -> None:
+def test_the_shared_sd_is_that_of_randomized_blocks() -> None:
     """By least squares on indicators of the settings and of the repeats."""
     table = np.random.default_rng(4).normal(size=(5, 7)) + np.arange(7)
     setting, repeat = (np.repeat(np.eye(5), 7, axis=0), np.tile(np.eye(7), (5, 1)))
     design = np.hstack([setting, repeat])
     fitted = design @ np.linalg.lstsq(design, table.ravel(), rcond=None)[0]
-    spread = shared_spread(table)
-    assert spread.freedom == 35 - np.linalg.matrix_rank(design)
-    assert spread.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / spread.freedom))
+    shared = shared_sd(table)
+    assert shared.freedom == 35 - np.linalg.matrix_rank(design)
+    assert shared.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / shared.freedom))
 
 
 def test_the_spread_of_each_setting_is_the_one_it_was_drawn_with() -> None:
     """Unbiased: over many tables the mean of the estimates is the variance, where none is cut off at 0."""
     random, sds = np.random.default_rng(5), np.array([2.0, 1.0, 1.5, 1.0])
     found = [
-        shared_spread(sds[:, None] * random.normal(size=(4, 40)) + random.normal(size=40)).variances
+        shared_sd(sds[:, None] * random.normal(size=(4, 40)) + random.normal(size=40)).variances
         for _ in range(2000)
     ]
     assert np.mean(found, axis=0) == pytest.approx(sds**2, rel=0.03)

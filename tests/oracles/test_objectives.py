@@ -11,7 +11,7 @@ import pytest
 import epochal as ep
 from epochal.engine.optimizers import OPTIMIZERS, eval_params, optimizer_for
 from epochal.engine.schedules import Schedule
-from epochal.engine.update import Packing, _noisy
+from epochal.engine.update import ParamRaveler, _noisy
 from epochal.models import LOSSES, loss_for, smoothed
 from epochal.training.prepared import Prepared
 from epochal.training.repeat_stacks import RepeatStacks
@@ -220,7 +220,7 @@ def test_gradient_noise_has_the_variance_of_the_paper():
     big = {"a": jnp.zeros((100, 120)), "b": jnp.zeros(5000)}
     spec = _spec(gradient_noise=0.3)
     for update in (0, 9, 999):
-        noise = _noisy(spec, big, Packing(spec, big), jax.random.key(1), jnp.int32(update))
+        noise = _noisy(spec, big, ParamRaveler(spec, big), jax.random.key(1), jnp.int32(update))
         for leaf in jax.tree.leaves(noise):
             assert float(leaf.var()) == pytest.approx(0.3 / (1 + update) ** 0.55, rel=0.06)
             assert abs(float(leaf.mean())) < 0.03

@@ -93,7 +93,7 @@ def test_one_of_them_decides_which_parameters_are_the_best(words):
 def test_regression_metrics_are_in_the_units_of_the_target():
     own = [("percent", percent), ("worst", worst), "sklearn:neg_mean_absolute_percentage_error"]
     own = [ep.metric(percent, greater_is_better=False), *own[1:], "sklearn:r2", "r2"]
-    rule = ep.Target(0.0, "validation.percent")
+    rule = ep.TargetValue(0.0, "validation.percent")
     run = ep.fit(
         ep.MLP(4),
         (X, NUMBERS),

@@ -99,7 +99,7 @@ def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
     while not stack.done:
         stack.advance()
     for one, other in zip(
-        jax.tree.leaves(stack.train_state.repeats.model),
+        jax.tree.leaves(stack.train_state.repeat_states.model),
         jax.tree.leaves(run.fitted[0].last.state),
         strict=True,
     ):

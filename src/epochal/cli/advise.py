@@ -58,7 +58,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     elif quiet and found.recommended:
         echo(words if run is None else run.folder)
     if not found.recommended and (quiet or given["train"]):
-        echo(f"epochal: {found.answer}", err=True, fold=True)
+        echo(f"epochal: {found.answer}", err=True, wrap=True)
         ctx.exit(1)
     ctx.exit(130 if run is not None and run.interrupted else 0)
 
@@ -93,13 +93,13 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     target = f"Target: {found.target_words}; {found.target_value:.3g} on average."
     sure = (found.indistinguishable, "" if found.goal == "quality" else target, found.decided_by)
     screen.section("How sure", list(filter(None, sure)) if found.recommended else [])
-    screen.section("Measured", _tried(found, screen.width - 2), fold=False)
+    screen.section("Measured", _tried(found, screen.width - 2), wrap=False)
     screen.section("Read it like this", _legend(found))
     screen.section("What to expect" if found.recommended else "On fresh seeds", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
     if found.recommended:
-        screen.section("To train with it", copyable(line, screen.width - 2), fold=False)
+        screen.section("To train with it", copyable(line, screen.width - 2), wrap=False)
 
 
 def _choices(found: Advice) -> list[str]:

@@ -117,7 +117,7 @@ def _rule(given: Mapping[str, Any]) -> Any:
             if given[name] is not None:
                 raise Refusal(f"`{name}` belongs to --patience; give that, too.")
     if given["target_value"] is not None:
-        rules.append(stopping.Target(given["target_value"], monitor))
+        rules.append(stopping.TargetValue(given["target_value"], monitor))
     rules += [
         stopping.RULES[rule](given[name]) for name, rule in STOPPED_BY.items() if given[name] is not None
     ]

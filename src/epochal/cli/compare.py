@@ -81,9 +81,9 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
     from epochal.choose.comparison.sentences import at_best
 
     screen.answer(found.answer)
-    screen.section(f"Settings, {found.budget}", _table(found, screen.width - 2), fold=False)
+    screen.section(f"Settings, {found.budget}", _table(found, screen.width - 2), wrap=False)
     screen.section("Read it like this", _legend(found))
-    screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
+    screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), wrap=False)
     if found.hyperbola is not None:
         meaning = "critical: above it, larger batches save few updates"
         if found.hyperbola.estimated:
@@ -100,7 +100,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
         return
     lines, row = copyable(line, screen.width - 2), found.recommended_row
     when = f", best {at_best(row)}" if row.quality.repeats else ""
-    screen.section(f"To train with {row.name}{when}", lines, fold=False)
+    screen.section(f"To train with {row.name}{when}", lines, wrap=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:

@@ -19,7 +19,7 @@ from epochal.settings import ADVISE_DEFAULTS, COMPARE_DEFAULTS, DECLARED
 from epochal.settings.option import Option
 from epochal.settings.value_kinds import (
     ANY,
-    FLAG,
+    BOOLEAN,
     NOT_NEGATIVE,
     NUMBER,
     POSITIVE,
@@ -36,7 +36,7 @@ from epochal.settings.value_kinds import (
 # How samples are read ----------------------------------------------------------------------------------
 
 READING = (
-    Option("header", None, FLAG, "Whether row 1 holds names. [detected]"),
+    Option("header", None, BOOLEAN, "Whether row 1 holds names. [detected]"),
     Option("delimiter", None, DELIMITER, "Field separator. [detected]", "CHAR"),
     Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "MARKS"),
     Option("encoding", None, WORD, "Such as utf-8, cp1252 or gbk. [detected]", "NAME"),
@@ -46,10 +46,10 @@ READING = (
 )
 """How the table in a file is read."""
 
-SKIP_BAD = Option("skip_bad", False, FLAG, "Leave out images that can't be read, and count them.")
+SKIP_BAD = Option("skip_bad", False, BOOLEAN, "Leave out images that can't be read, and count them.")
 IMAGES = (
     Option("resize", None, PIXELS, "Bring images to this height and width, such as 64x64.", "HxW"),
-    Option("color", None, FLAG, "Read images as RGB or gray. [detected]", flag="color/--gray"),
+    Option("color", None, BOOLEAN, "Read images as RGB or gray. [detected]", flag="color/--gray"),
     SKIP_BAD,
 )
 """How a folder of images is read."""
@@ -87,7 +87,7 @@ WINDOWS = (
     Option("relative", None, WORD, "difference or ratio: to the window's last value, for trends.", "HOW"),
     Option("fill", None, WORD, "forward: carry the last value onward where one is missing.", "HOW"),
     Option("period", None, whole(0), "A season, for the naive forecast; 0 for none.", "ROWS"),
-    Option("across_gaps", False, FLAG, "Let windows hold rows on both sides of a gap in time."),
+    Option("across_gaps", False, BOOLEAN, "Let windows hold rows on both sides of a gap in time."),
 )
 """How windows of a series are cut."""
 
@@ -127,7 +127,7 @@ _PARTS = (
     Option("embedding", None, whole(1), "text: size of a token's embedding. [64]", "D"),
     Option("text_by", None, WORD, "text: how tokens are combined: mean, gru or lstm. [mean]", "NAME"),
     Option("dropout", 0.0, SHARE, "Hidden units set to zero in an update.", "SHARE"),
-    Option("batch_norm", False, FLAG, "Normalize hidden layers over the batch."),
+    Option("batch_norm", False, BOOLEAN, "Normalize hidden layers over the batch."),
     Option("model", None, WORD, "A model of your own: function(inputs, outputs).", "MODULE:FUNCTION"),
 )
 NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
@@ -166,19 +166,21 @@ _STOPPING = (
     Option("target_value", None, NUMBER, "Stop when the monitored column reaches V.", "V"),
     Option("max_seconds", None, POSITIVE, "Training time of a repeat, at most.", "SECONDS"),
     Option("max_updates", None, whole(1), "Updates of a repeat, at most.", "UPDATES"),
-    Option("stop_gl", None, POSITIVE, "Prechelt's generalization loss, in %.", "ALPHA"),
-    Option("stop_pq", None, POSITIVE, "Prechelt's productivity quotient.", "ALPHA"),
-    Option("stop_up", None, whole(1), "Prechelt's successive rises.", "STRIPS"),
+    Option("stop_gl", None, POSITIVE, "Prechelt's GL: generalization loss, in %.", "ALPHA"),
+    Option("stop_pq", None, POSITIVE, "Prechelt's PQ: generalization loss over progress.", "ALPHA"),
+    Option("stop_up", None, whole(1), "Prechelt's UP: successive rises.", "STRIPS"),
 )
 
-STOPPED_BY = {"stop_gl": "generalization_loss", "stop_pq": "productivity", "stop_up": "rising_strips"}
+STOPPED_BY = {"stop_gl": "generalization_loss", "stop_pq": "progress_quotient", "stop_up": "rising_strips"}
 """Rules of `stopping.RULES` that one number makes, by their options."""
 
 KEPT = (
     Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "INTERVAL"),
-    Option("keep_checkpoints", None, whole(1), "Every M-th stays, with the last 2 and the best.", "M"),
     Option(
-        "if_unsaved", None, one_of("choice", ("stop", "continue")),
+        "keep_checkpoints", None, whole(1), "Keep every M-th checkpoint, besides the last two and the best.",
+        "M"),
+    Option(
+        "on_checkpoint_error", None, one_of("choice", ("stop", "continue")),
         "When a checkpoint can't be written: stop or continue. [stop]", "stop|continue"),
 )
 """How often a training is kept."""
@@ -186,16 +188,16 @@ KEPT = (
 RAY = Option("ray", None, WORD, "Train on the nodes of a Ray cluster: auto or HOST:PORT.", "ADDRESS")
 HOSTS = (
     Option(
-        "distributed", False, FLAG,
+        "distributed", False, BOOLEAN,
         "Train together with all that Slurm, Open MPI, Kubernetes or a TPU pod has started."),
-    Option("coordinator", None, WORD, "Or with those that know process 0 at this address;", "HOST:PORT"),
-    Option("process_id", None, whole(), "which of them this one is, from 0,", "I"),
-    Option("processes", None, whole(), "and how many they are.", "N"),
+    Option("coordinator", None, WORD, "Address of process 0.", "HOST:PORT"),
+    Option("process_id", None, whole(), "Number of this process, from 0.", "I"),
+    Option("processes", None, whole(), "Total number of processes.", "N"),
 )
-JSON = Option("as_json", False, FLAG, "One JSON object on stdout, all else on stderr.", flag="json")
-QUIET = Option("quiet", False, FLAG, "Nothing but the result.", short="q")
+JSON = Option("as_json", False, BOOLEAN, "One JSON object on stdout, all else on stderr.", flag="json")
+QUIET = Option("quiet", False, BOOLEAN, "Nothing but the result.", short="q")
 OF_RUN = (
-    Option("force", False, FLAG, "Write over a file that exists."),
+    Option("force", False, BOOLEAN, "Write over a file that exists."),
     Option("parameters", "best", WORD, "Which the run has kept.", "best|last"),
     Option(
         "model", None, WORD,
@@ -203,7 +205,7 @@ OF_RUN = (
         "MODULE:FUNCTION"),
 )
 """What is asked of a run that reads new data."""
-_PRINTED = (Option("no_report", False, FLAG, "Without report.html in it."), JSON, QUIET)
+_PRINTED = (Option("no_report", False, BOOLEAN, "Without report.html in it."), JSON, QUIET)
 _CONFIG = (
     Option("config", None, PATH, "Options in a TOML file; those given here win.", "FILE"),
     Option("save_config", None, PATH, "Write the options that are given to a TOML file.", "FILE"),
@@ -217,7 +219,9 @@ TRAIN: Sections = {
         *("batch_size", "micro_batch", "epochs", "updates_per_epoch", GROW, "repeats", "devices", "seed"),
         *("optimizer", "learning_rate", "optimizer_options", "schedule", *_PACE, *_GRADIENT, "augment"),
         *("precision", "deterministic", "initial"),
-        Option("reinitialize", (), DECLARED["freeze"].kind, "For --initial: what is drawn anew.", "PATTERN"),
+        Option(
+            "reinitialize", (), DECLARED["freeze"].kind,
+            "With --initial: parameters to initialize at random instead.", "PATTERN"),
         *("freeze", *_LOSS, "order", "stateful", BLOCK, "remainder", "vary"),
     ),
     "Stopping": _STOPPING,
@@ -235,7 +239,7 @@ _JUDGED: Sections = {
         {
             "validation": but(
                 "validation", "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file."),
-            "test": but("test", "Held out and not looked at; likewise."),
+            "test": but("test", "Held out and never used by this command; same forms as --validation."),
         }.get(str(one), one)
         for one in _DATA
     ),
@@ -264,7 +268,7 @@ COMPARE: Sections = {
             kind=list_of(whole(1), "20,50"), metavar="LIST"),
         but("schedule", "constant, cosine, step.", kind=list_of(WORD, "constant,cosine"), metavar="LIST"),
         but(
-            "order", "As for train, but blocks: shuffle, stratified, balanced and more.",
+            "order", "As for train, except blocks.",
             kind=list_of(WORD, "shuffle,sequential"), metavar="LIST"),
         but("remainder", "keep, drop, spread, carry.", kind=list_of(WORD, "keep,drop"), metavar="LIST"),
         Option(
@@ -291,7 +295,13 @@ COMPARE: Sections = {
             "D"),
     ),
     "Machines": (RAY,),
-    "Output": (_FOLDER, Option("yes", False, FLAG, "Also if it takes long.", short="y"), *_PRINTED),
+    "Output": (
+        _FOLDER,
+        Option(
+            "yes", False, BOOLEAN, "Start without confirmation even if it takes more than an hour.",
+            short="y"),
+        *_PRINTED,
+    ),
     "Options": _CONFIG,
 }
 
@@ -309,14 +319,14 @@ ADVISE: Sections = {
             "repeats", f"Seeds of the search; 10 or more check it. [{ADVISE_DEFAULTS['repeats']}]",
             default=None),
         *("seed", "optimizer", "optimizer_options", *_GRADIENT, *_CHOSEN),
-        but("order", "As for train, but blocks."),
+        but("order", "As for train, except blocks."),
         *("remainder", "vary"),
     ),
     "Evaluation": ("metrics", "monitor", _TARGET_VALUE),
     "Machines": (RAY,),
     "Output": (
-        Option("train", False, FLAG, "Train at once as advised, into a run folder."),
-        Option("all_data", False, FLAG, "For the training: without validation samples."),
+        Option("train", False, BOOLEAN, "Train at once as advised, into a run folder."),
+        Option("all_data", False, BOOLEAN, "For the training: without validation samples."),
         _FOLDER,
         *_PRINTED,
     ),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from epochal.common.waiting import end_process
 
 if TYPE_CHECKING:
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
 
 NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -74,8 +74,8 @@ def unwinding() -> Any:
 
 
 @contextmanager
-def stopping(control: Control, has_results: Callable[[], bool]) -> Iterator[None]:
-    """Within, the first signal stops `control` if it `has_results` to keep; the next one interrupts.
+def stopping(stop_signal: StopSignal, has_results: Callable[[], bool]) -> Iterator[None]:
+    """Within, the first signal sets `stop_signal` if it `has_results` to keep; the next one interrupts.
 
     One more, while that unwinds, ends the process where it stands, rather than cut off the unwinding halfway.
     """
@@ -83,8 +83,8 @@ def stopping(control: Control, has_results: Callable[[], bool]) -> Iterator[None
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
-        again = control.stopped
-        control.stop(number)
+        again = stop_signal.stopped
+        stop_signal.stop(number)
         if interrupted:
             end_process(128 + number, "interrupted.")
         if again or not has_results():

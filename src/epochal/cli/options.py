@@ -15,7 +15,7 @@ from epochal.cli.command import Flag
 from epochal.errors import Refusal
 from epochal.settings import DECLARED
 from epochal.settings.option import Option
-from epochal.settings.value_kinds import ANY, FLAG, InvalidValue, ValueKind
+from epochal.settings.value_kinds import ANY, BOOLEAN, InvalidValue, ValueKind
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
@@ -101,7 +101,7 @@ def _flag(one: Option, section: str) -> Callable[[Any], Any]:
     flag = one.flag or one.name.replace("_", "-")
     words = [one.name, f"--{flag}", *([f"-{one.short}"] if one.short else [])]
     settings: dict[str, Any] = {"metavar": one.metavar or None, "help": one.help, "default": one.default}
-    if one.kind is FLAG:
+    if one.kind is BOOLEAN:
         if one.default is None and "/" not in flag:
             words[1] += f"/--no-{flag}"
         settings["is_flag"] = True

@@ -22,10 +22,10 @@ _SENTENCES = {"notes", "training_notes", "verdict", "metric_warning", "conclusio
 """What documents hold sentences under."""
 
 
-def echo(words: object, *, err: bool = False, fold: bool = False) -> None:
-    """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
+def echo(words: object, *, err: bool = False, wrap: bool = False) -> None:
+    """Print a line on standard output, or on standard error; `wrap` fits a long one to a terminal."""
     text = printable(render_message(str(words)))
-    if fold and (sys.stderr if err else sys.stdout).isatty():
+    if wrap and (sys.stderr if err else sys.stdout).isatty():
         width = shutil.get_terminal_size().columns
         text = textwrap.fill(
             text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

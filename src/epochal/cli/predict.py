@@ -18,7 +18,7 @@ from epochal.cli.output import echo, echo_bytes, echo_json
 from epochal.cli.param_types import COLUMNS, PATH
 from epochal.errors import Refusal
 from epochal.settings.option import Option
-from epochal.settings.value_kinds import FLAG
+from epochal.settings.value_kinds import BOOLEAN
 
 if TYPE_CHECKING:
     from epochal.runs import Prediction
@@ -30,10 +30,10 @@ _OPTIONS = (
     Option(
         "guard_formulas",
         False,
-        FLAG,
+        BOOLEAN,
         "CSV: put ' before cells that a spreadsheet would run: = + - @ tab; off, so that cells are as read.",
     ),
-    Option("with_inputs", False, FLAG, "All columns of DATA beside the predictions, as it has them."),
+    Option("with_inputs", False, BOOLEAN, "All columns of DATA beside the predictions, as it has them."),
     Option("id_columns", (), COLUMNS, "Such columns beside them: names or numbers.", "COLUMNS", flag="id"),
     *(SKIP_BAD, *READING, JSON),
     replace(QUIET, help="No notes on standard error."),
@@ -81,12 +81,12 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
         prediction = predict(trained, data, skip_bad=given["skip_bad"], **options)
     if not quiet:
         for note in prediction.notes:
-            echo(note, err=True, fold=True)
+            echo(note, err=True, wrap=True)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             echo(_accuracy(prediction, prediction.accuracy), err=True)
         if trained.task.is_regression and trained.repeats > 1:
             sentence = "sd of predicted: how far the repeats differ, not the error to expect of a prediction"
-            echo(sentence, err=True, fold=True)
+            echo(sentence, err=True, wrap=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)

@@ -27,16 +27,16 @@ def join_others(given: dict[str, Any]) -> bool:
 
     init_distributed(**options, names=_NAMES)
     if not process_group().alone:
-        _take_standard_output(process_group().leads)
-    return process_group().leads
+        _take_standard_output(process_group().is_main_process)
+    return process_group().is_main_process
 
 
-def _take_standard_output(leads: bool) -> None:
+def _take_standard_output(is_main_process: bool) -> None:
     """From now on only this program prints there, not C++ (Gloo has words for it); in process 0 alone."""
     sys.stdout.flush()
     own = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    if leads:
+    if is_main_process:
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = os.fdopen(own, "w", buffering=1, encoding=encoding, errors=errors)
     else:

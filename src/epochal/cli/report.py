@@ -59,7 +59,7 @@ def _page_of(study: StudyFolder, path: Path) -> None:
     if not page.is_file():
         raise Refusal(f"{page} is not there; {study.again} writes it from the trainings that are kept.")
     if path.absolute() == page.absolute():
-        echo(study.answer, fold=True)
+        echo(study.answer, wrap=True)
         echo(page)
         return
     check_new_file(path, force=True)

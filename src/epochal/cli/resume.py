@@ -49,11 +49,11 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     """
     from epochal.cli.screen import Screen
     from epochal.runs import Run
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
     from epochal.training.resume import resuming
 
-    leads = join_others(given)
-    control = Control()
+    is_main_process = join_others(given)
+    stop_signal = StopSignal()
     with custom_model_errors(given["model"]):
         found = resuming(
             run,
@@ -61,9 +61,9 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             data=given["data"],
             epochs=given["epochs"],
             ray=given["ray"],
-            control=control,
+            stop_signal=stop_signal,
             saving=saving(given),
-            progress=reading_progress(quiet or not leads),
+            progress=reading_progress(quiet or not is_main_process),
             **({} if given["devices"] is None else {"devices": given["devices"]}),
         )
     if isinstance(found, Run):
@@ -73,9 +73,11 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
                 "Nothing is left to train, and more --epochs change nothing; a new training with another "
                 "stopping rule goes further."
             )
-        if leads:
+        if is_main_process:
             echo(f"{run} has ended {found.ending}. {further}", err=as_json or quiet)
         ended = found
     else:
-        ended = show_training(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
-    ctx.exit(print_end(ended, leads, quiet, as_json))
+        ended = show_training(
+            found, stop_signal, Screen(quiet=quiet or not is_main_process, to_stderr=as_json)
+        )
+    ctx.exit(print_end(ended, is_main_process, quiet, as_json))

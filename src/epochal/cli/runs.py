@@ -13,7 +13,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.output import echo, echo_json
-from epochal.common.text import aligned, folded
+from epochal.common.text import aligned, wrapped
 
 if TYPE_CHECKING:
     from epochal.runs.listing import Entry
@@ -66,4 +66,4 @@ def _record(entry: Entry, width: int) -> list[str]:
     numbers = "".join(f"{one}; " for one in (counts, result) if one)
     head = "  ".join(filter(None, (run, date, data)))
     named = textwrap.wrap(head, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [*named, *folded([numbers + verdict], width).splitlines()]
+    return [*named, *wrapped([numbers + verdict], width).splitlines()]

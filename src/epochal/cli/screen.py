@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.common.option_text import render_message
-from epochal.training.events import ClusterNote, Event, Progressed, Resumed, RunStarted, Unsaved
+from epochal.training.events import CheckpointFailed, ClusterNote, Event, Progressed, Resumed, RunStarted
 from epochal.training.progress.opening import data_lines, plan_lines, training_lines
 from epochal.training.progress.status import Status
 from epochal.training.progress.terminal import Terminal, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.choose.trials.progress import Pace
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
     from epochal.training.prepared import Prepared
 
 
@@ -33,9 +33,9 @@ class LiveScreen:
         self.console: Console = self._terminal.console
 
     @contextmanager
-    def watching(self, control: Control) -> Iterator[None]:
-        """Show the live line within; `control` says when the work was asked to end."""
-        self._progress.control = control
+    def watching(self, stop_signal: StopSignal) -> Iterator[None]:
+        """Show the live line within; `stop_signal` says when the work was asked to end."""
+        self._progress.stop_signal = stop_signal
         if not self.quiet:
             self._terminal.show(self._progress)
         try:
@@ -77,7 +77,7 @@ class Screen(LiveScreen):
             if not event.updates:
                 begun = "it was ended before its first checkpoint: from the beginning"
             section(self.console, "Resumed", [begun, *event.notes], self._terminal.width)
-        elif isinstance(event, Unsaved):
+        elif isinstance(event, CheckpointFailed):
             self._warn(f"not kept: {event.reason}; the training goes on and tries again")
         elif isinstance(event, ClusterNote):
             self._warn(event.words)

@@ -23,7 +23,7 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.study_screen import StudyScreen
     from epochal.data import Dataset
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
 
 T = TypeVar("T")
 
@@ -74,9 +74,9 @@ def run_study(
     with custom_model_errors(given["model"]):
         model, arguments = network(given, dataset), options(given)
         screen.opening("Data", dataset_lines(dataset))
-        with interruptible(folder, screen, command) as control:
+        with interruptible(folder, screen, command) as stop_signal:
             found: Any = decide(
-                model, dataset, folder=folder, control=control, watch=screen.show, **arguments
+                model, dataset, folder=folder, stop_signal=stop_signal, watch=screen.show, **arguments
             )
     line = ["epochal", "train", *train(ctx, data, found)] if found.recommended else []
     write_study(folder, command=command, train=line)
@@ -92,18 +92,18 @@ def run_study(
 
 
 @contextmanager
-def interruptible(folder: Path, screen: StudyScreen, command: Sequence[str]) -> Iterator[Control]:
-    """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
+def interruptible(folder: Path, screen: StudyScreen, command: Sequence[str]) -> Iterator[StopSignal]:
+    """Within, the first signal stops it once a training is kept; a folder without any is removed."""
     from epochal.runs.studies import TRIALS, trainings_in, write_study
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
 
-    control = Control()
+    stop_signal = StopSignal()
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     if before := trainings_in(folder):
         screen.opening("Folder", [f"{_trainings(before)} in {folder} already"])
     try:
-        with screen.watching(control), stopping(control, (folder / TRIALS).is_file):
-            yield control
+        with screen.watching(stop_signal), stopping(stop_signal, (folder / TRIALS).is_file):
+            yield stop_signal
     except KeyboardInterrupt:
         kept = trainings_in(folder)
         way_on = f"interrupted; {_trainings(kept)} kept; the same command goes on from there."

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from epochal.choose.trials.progress import Pace
 from epochal.cli.screen import LiveScreen, print_places
-from epochal.common.text import aligned, folded
+from epochal.common.text import aligned, wrapped
 from epochal.training.progress.terminal import section
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class StudyScreen(LiveScreen):
         """Print lines under a title once the work begins: what is refused before says no more than that."""
         self._opening.append((title, list(lines)))
 
-    def section(self, title: str, lines: Sequence[str], *, fold: bool = True) -> None:
-        """Print lines under a title, folded to the width unless they are to stay whole."""
+    def section(self, title: str, lines: Sequence[str], *, wrap: bool = True) -> None:
+        """Print lines under a title, wrapped to the width unless they are to stay whole."""
         if not self.quiet and lines:
-            section(self.console, title, lines, self.width, fold=fold)
+            section(self.console, title, lines, self.width, wrap=wrap)
 
     def answer(self, sentence: str) -> None:
         """Print the one sentence that matters."""
@@ -64,7 +64,7 @@ class StudyScreen(LiveScreen):
         self._pace.take(step)
         self._pace.finding = step.words or self._pace.finding
         if step.words and not self.quiet and not self.console.is_terminal:
-            self.console.print(Text(folded([step.words], self.width)), soft_wrap=True)
+            self.console.print(Text(wrapped([step.words], self.width)), soft_wrap=True)
         if step.total and not self.quiet:
             self._terminal.print_if_due(self._pace.line)
 

@@ -13,14 +13,14 @@ from epochal.cli.output import echo, echo_json
 from epochal.cli.param_types import PATH
 from epochal.errors import Refusal
 from epochal.settings.option import Option
-from epochal.settings.value_kinds import FLAG, whole
+from epochal.settings.value_kinds import BOOLEAN, whole
 
 _OPTIONS = (
     Option("sample", None, whole(1), "A row of the data, from 1; a header is no row.", "ROW"),
     Option("epoch", None, whole(1), "One epoch, from 1. [all]", "E"),
     Option("update", None, whole(1), "An update, from 1.", "U"),
     Option("repeat", 1, whole(1), "Which repeat, from 1.", "R"),
-    Option("audit", False, FLAG, "Count uses of rows, and classes in stratified or balanced batches."),
+    Option("audit", False, BOOLEAN, "Count uses of rows, and classes in stratified or balanced batches."),
     Option("epochs", None, whole(1), "For --audit: the first N epochs. [10]", "N"),
     JSON,
 )
@@ -76,7 +76,7 @@ def command(
             f"update {update:,} of repeat {repeat} is batch {found.batch + 1} of epoch {found.epoch + 1}, "
             f"{len(found.rows)} samples."
         )
-        echo(f"{'files' if found.names else 'rows'}: {rows}", fold=True)
+        echo(f"{'files' if found.names else 'rows'}: {rows}", wrap=True)
         return
     assert sample is not None
     answers = [] if epoch is None else [seen(trained, sample, epoch - 1, repeat - 1)]

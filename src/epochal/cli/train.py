@@ -30,7 +30,7 @@ from epochal.training.events import Event, RunEnded
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.runs import Run
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
     from epochal.training.train import Events
 
 
@@ -53,9 +53,9 @@ def command(
     Defaults are in [brackets].
     """
     folder = new_folder(data) if out is None else out
-    leads = join_others(given)
+    is_main_process = join_others(given)
     folder = same_folder(folder)
-    if leads:
+    if is_main_process:
         if out is not None:
             from epochal.runs import refuse_existing
 
@@ -63,24 +63,24 @@ def command(
         check_folder(folder)
     from epochal.cli.screen import Screen
 
-    screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
+    screen = Screen(quiet=quiet or not is_main_process, to_stderr=as_json)
     run = train_and_save(data, given, folder, screen)
-    ctx.exit(print_end(run, leads, quiet, as_json))
+    ctx.exit(print_end(run, is_main_process, quiet, as_json))
 
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> Run:
     """Train into this folder as these options say, and show it."""
     from epochal.runs.run_folder import SaveOptions
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
     from epochal.training.train import train
 
     dataset = load_data(source, given, screen.quiet)
-    control = Control()
+    stop_signal = StopSignal()
     out = SaveOptions(folder, report=not given["no_report"], **saving(given))
     with custom_model_errors(given["model"]):
         network, ray = model(given, dataset), given["ray"]
-        events = train(network, dataset, control=control, out=out, ray=ray, **train_arguments(given))
-    return show_training(events, control, screen)
+        events = train(network, dataset, stop_signal=stop_signal, out=out, ray=ray, **train_arguments(given))
+    return show_training(events, stop_signal, screen)
 
 
 @contextmanager
@@ -140,17 +140,17 @@ def new_folder(source: str) -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def show_training(events: Events, control: Control, screen: Screen) -> Run:
+def show_training(events: Events, stop_signal: StopSignal, screen: Screen) -> Run:
     """Show a training to its end and print the result; the first signal ends it, the second one leaves."""
-    with interrupts.stopping(control, screen.anything_learned):
+    with interrupts.stopping(stop_signal, screen.anything_learned):
         try:
-            ended = show_events(events, control, screen)
-            if control.signal:
-                interrupts.note_signal(control.signal)
+            ended = show_events(events, stop_signal, screen)
+            if stop_signal.os_signal:
+                interrupts.note_signal(stop_signal.os_signal)
             if not screen.quiet:
                 from epochal.cli.conclusion import show_result
 
-                show_result(screen.console, ended.run, None if ended.unsaved else ended.run.folder)
+                show_result(screen.console, ended.run, None if ended.save_error else ended.run.folder)
         except KeyboardInterrupt:
             events.close_without_waiting()
             if not screen.anything_learned():
@@ -158,14 +158,14 @@ def show_training(events: Events, control: Control, screen: Screen) -> Run:
             interrupts.announce()
             echo("epochal: interrupted.", err=True)
             raise click.exceptions.Exit(interrupts.status()) from None
-    if ended.unsaved:
-        raise SaveFailed(ended.unsaved)
+    if ended.save_error:
+        raise SaveFailed(ended.save_error)
     return ended.run
 
 
-def show_events(events: Iterable[Event], control: Control, screen: Screen) -> RunEnded:
+def show_events(events: Iterable[Event], stop_signal: StopSignal, screen: Screen) -> RunEnded:
     """Show all events; the last one is returned."""
-    with screen.watching(control):
+    with screen.watching(stop_signal):
         for event in events:
             screen.show(event)
             if isinstance(event, RunEnded):
@@ -173,10 +173,10 @@ def show_events(events: Iterable[Event], control: Control, screen: Screen) -> Ru
     raise AssertionError("a training ends with RunEnded")
 
 
-def print_end(run: Run, leads: bool, quiet: bool, as_json: bool) -> int:
+def print_end(run: Run, is_main_process: bool, quiet: bool, as_json: bool) -> int:
     """Print the result if nothing else was printed, and how to resume; returns the exit status."""
     status = interrupts.status() if run.interrupted else 1 if run.failed else 0
-    if not leads:
+    if not is_main_process:
         return status
     if as_json:
         echo_json(result(run))

@@ -16,7 +16,7 @@ from epochal.cli.output import echo, echo_json
 from epochal.cli.param_types import PATH, TEXTS
 from epochal.cli.train import show_events
 from epochal.settings.option import Option
-from epochal.settings.value_kinds import FLAG, number_in_range, whole
+from epochal.settings.value_kinds import BOOLEAN, number_in_range, whole
 
 if TYPE_CHECKING:
     from epochal.applications.word_vectors import WordVectors
@@ -33,7 +33,7 @@ _OPTIONS: Sections = {
             "Words with a larger one are thinned out; 0 for none. [0.001]",
             "SHARE",
         ),
-        Option("keep_case", False, FLAG, "Without lowercasing."),
+        Option("keep_case", False, BOOLEAN, "Without lowercasing."),
     ),
     "Training": (
         Option("dimensions", 100, whole(1), "Of a vector.", "D", "d"),
@@ -46,7 +46,7 @@ _OPTIONS: Sections = {
     ),
     "Output": (
         Option("out", Path("vectors.txt"), PATH, "Text as word2vec writes it, or .safetensors.", "FILE", "o"),
-        Option("force", False, FLAG, "Write over a file that exists."),
+        Option("force", False, BOOLEAN, "Write over a file that exists."),
         Option("nearest", (), TEXTS, "Show the words near it; may be repeated.", "WORD"),
         *(JSON, QUIET),
     ),
@@ -109,7 +109,7 @@ def command(ctx: click.Context, /, corpus: str, out: Path, as_json: bool, quiet:
 def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     from epochal.applications.word_vectors.corpus import check_word
     from epochal.applications.word_vectors.learn import Learning
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
     from epochal.training.train import train
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
@@ -117,7 +117,7 @@ def _learn(corpus: str, given: dict[str, Any], screen: Screen) -> WordVectors:
     for word in given["nearest"]:
         check_word(word, learning.corpus.words)
     taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
-    options, control = learning.options(**{name: given[name] for name in taken}), Control()
-    events = train(learning.model, learning.dataset, control=control, **options)
-    with stopping(control, screen.anything_learned):
-        return learning.vectors(show_events(events, control, screen).run)
+    options, stop_signal = learning.options(**{name: given[name] for name in taken}), StopSignal()
+    events = train(learning.model, learning.dataset, stop_signal=stop_signal, **options)
+    with stopping(stop_signal, screen.anything_learned):
+        return learning.vectors(show_events(events, stop_signal, screen).run)

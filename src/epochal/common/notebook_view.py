@@ -15,7 +15,7 @@ _DIGITS = "font-variant-numeric:tabular-nums"
 _TABLE = "border-collapse:collapse;border:0;margin:.4em 0;background:none;color:inherit"
 
 MAX_ITEMS = 12
-"""Lines of a list; a folded rest follows."""
+"""Lines of a list; the others follow, collapsed."""
 
 
 def text(value: object, max_length: int = 300) -> str:
@@ -90,8 +90,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
     )
 
 
-def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
-    """A titled list of sentences; long ones are partly folded, or fully."""
+def items(title: str, lines: Sequence[str], *, collapsed: bool = False) -> str:
+    """A titled list of sentences; long ones are partly collapsed, or fully."""
     if not lines:
         return ""
     shown = [f"<li>{text(render_message(line), 3000)}</li>" for line in lines]
@@ -99,7 +99,7 @@ def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
     if rest := shown[MAX_ITEMS:]:
         inside = f'<ul style="margin:.1em 0;padding-left:1.4em">{"".join(rest)}</ul>'
         listed += details(f"{len(rest):,} more", inside)
-    if folded:
+    if collapsed:
         return details(f"{title} ({len(lines):,})", listed)
     return f'<div style="margin-top:.4em">{text(title)}</div>{listed}'
 

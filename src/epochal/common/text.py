@@ -1,4 +1,4 @@
-"""Text that people read: without control characters, folded and aligned, counts and durations in words.
+"""Text that people read: without control characters, wrapped and aligned, counts and durations in words.
 
 Names of columns, classes, files and runs are untrusted. A control character in one could clear the screen,
 overwrite earlier output, or reverse the reading direction.
@@ -85,10 +85,10 @@ def natural(word: str) -> tuple[int, float, str]:
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 
 
-def folded(lines: Iterable[str], width: int) -> str:
+def wrapped(lines: Iterable[str], width: int) -> str:
     """The lines, indented by two; a long one goes on below its text, or below its second column.
 
-    >>> print(folded(["one two three four", "  size  12 of them"], 18))
+    >>> print(wrapped(["one two three four", "  size  12 of them"], 18))
       one two three
         four
         size  12 of

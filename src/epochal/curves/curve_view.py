@@ -223,7 +223,7 @@ class CurveView:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
         loss, error = self.monitor, self.monitor.replace(".loss", ".rmse")
         known = error in self.curves.columns and bool(np.isfinite(self.curves.columns[error]).any())
-        wanted = self.loss == "squared_error" and "rmse" not in self.settings.get("of_shares", ())
+        wanted = self.loss == "squared_error" and "rmse" not in self.settings.get("on_relative_targets", ())
         return error if known and wanted and loss.endswith(".loss") else loss
 
     @property

@@ -40,7 +40,8 @@ class Difference:
     flat_tolerance     what a flat curve may rise or fall by.
     repeats_to_detect  the repeats that would show it, None for more than 50; `repeats_to_bound` those that
                        would rule out one above the tolerance.
-    reversed_rise      the largest rise before that the curve took back; of a fall if it may be one.
+    reversed_rise      the largest earlier rise that the curve fell back from, since it was first as low as at
+                       its end, if at least half of `effect`, which may then be such a swing; else 0.
     """
 
     detected: bool

@@ -50,8 +50,8 @@ def judge(
         stopped_early: whether the repeats were ended by a rule that waits for the validation loss to stop
             improving.
         settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for advice in numbers;
-            `ended_by`, what ended training before its last epoch; `of_shares`, metrics that are not in the
-            target's units.
+            `ended_by`, what ended training before its last epoch; `on_relative_targets`, metrics that are
+            not in the target's units.
         warnings: warnings that outrank the curve and exclude a good fit.
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
         effective_samples: the equivalent number of independent samples, if some are duplicates or

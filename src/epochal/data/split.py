@@ -62,8 +62,8 @@ def split(
             per class too, do not depend on it, nor do the test samples.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
             at least one if it has room for that. A class with fewer samples than there are parts trains.
-        duplicates: duplicates to keep together. Parts are then as large as whole sets of them allow; a set
-            of several classes counts as the most frequent one.
+        duplicates: duplicates to keep together. Parts are then as large as whole groups of them allow; a
+            group of several classes counts as the most frequent one.
 
     Raises:
         Refusal: a fraction outside [0, 1), or nothing left to train on.
@@ -80,60 +80,60 @@ def split(
             f"`validation` and `test` must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held_out[0]:,} and {held_out[1]:,}. Use smaller fractions."
         )
-    alike = duplicates or Duplicates(np.arange(samples), samples)
-    of, sets = alike.group, alike.distinct
-    sizes = np.bincount(of, minlength=sets)
-    kinds, shares = np.full(sets, -1), {-1: held_out}
+    duplicates = duplicates or Duplicates(np.arange(samples), samples)
+    group_of, n_groups = duplicates.group, duplicates.distinct
+    sizes = np.bincount(group_of, minlength=n_groups)
+    stratum_of, shares = np.full(n_groups, -1), {-1: held_out}
     if strata is not None:
-        classes = _most_frequent(of, np.asarray(strata, np.int64), sets)
+        classes = _most_frequent(group_of, np.asarray(strata, np.int64), n_groups)
         counts = np.bincount(classes, weights=sizes).astype(np.int64)
         there = np.flatnonzero(counts)
         if found := _stratify(held_out, counts[there], np.bincount(classes)[there]):
-            kinds, shares = classes, dict(zip(there.tolist(), found, strict=True))
+            stratum_of, shares = classes, dict(zip(there.tolist(), found, strict=True))
     rest = np.zeros(2, np.int64)
-    part_of = np.zeros(sets, np.int8)
-    for kind in np.unique(kinds).tolist():
-        own = np.flatnonzero(kinds == kind)
+    part_of = np.zeros(n_groups, np.int8)
+    for stratum in np.unique(stratum_of).tolist():
+        own = np.flatnonzero(stratum_of == stratum)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        rest += shares[kind]  # what whole sets of a class leave of its share goes to the next class
-        for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
+        rest += shares[stratum]  # what whole groups of a class leave of its share goes to the next class
+        for length, share in zip(lengths.tolist(), _whole_groups(rest, lengths, amounts), strict=True):
             rest -= length * np.array(share)
-            left, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + kind + ((length - 1) << 32)
+            unassigned, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + stratum + ((length - 1) << 32)
             for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
                 if count := share[part - 1]:
-                    picked = permute(key, first, len(left), np.arange(count))
-                    part_of[left[picked]] = part
-                    left = np.delete(left, picked)
-    return Split(*(np.flatnonzero(part_of[of] == part) for part in range(3)))
+                    picked = permute(key, first, len(unassigned), np.arange(count))
+                    part_of[unassigned[picked]] = part
+                    unassigned = np.delete(unassigned, picked)
+    return Split(*(np.flatnonzero(part_of[group_of] == part) for part in range(3)))
 
 
-def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:
-    """The most frequent class of each set of duplicates, the first of ties."""
+def _most_frequent(group_of: NDArray[np.int64], ids: NDArray[np.int64], n_groups: int) -> NDArray[np.int64]:
+    """The most frequent class of each group of duplicates, the first of ties."""
     classes = int(ids.max()) + 1
-    pairs, counts = np.unique(of * classes + ids, return_counts=True)
+    pairs, counts = np.unique(group_of * classes + ids, return_counts=True)
     order = np.lexsort((-(pairs % classes), counts))
-    found = np.empty(sets, np.int64)
+    found = np.empty(n_groups, np.int64)
     found[pairs[order] // classes] = pairs[order] % classes
     return found
 
 
-def _whole_sets(
+def _whole_groups(
     held_out: NDArray[np.int64], lengths: NDArray[np.int64], amounts: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """The number of sets of each length for validation and test, with about `held_out` samples.
+    """The number of groups of each length for validation and test, with about `held_out` samples.
 
-    No more samples than that, unless the smallest set has more; and at least one set is left to train.
+    No more samples than that, unless the smallest group has more; and at least one group is left to train.
     """
     total = int((lengths * amounts).sum())
     free, taken = amounts.copy(), []
     for size in np.maximum(held_out, 0).tolist():
         share = np.minimum(size * amounts // total, free)
-        left = size - int((share * lengths).sum())
+        remaining = size - int((share * lengths).sum())
         for most in (1, None):
-            for place in range(len(lengths) - 1, -1, -1):
-                more = min(left // int(lengths[place]), int(free[place] - share[place]), most or left)
-                share[place] += max(0, more)
-                left -= max(0, more) * int(lengths[place])
+            for at in range(len(lengths) - 1, -1, -1):
+                more = min(remaining // int(lengths[at]), int(free[at] - share[at]), most or remaining)
+                share[at] += max(0, more)
+                remaining -= max(0, more) * int(lengths[at])
         if size and not share.any() and free.any():
             share[np.argmax(free > 0)] = 1
         if (free - share).sum() == 0 and share.any():
@@ -192,25 +192,25 @@ def part_size(name: str, part: float | int, samples: int) -> int:
 
 
 def _stratify(
-    held_out: tuple[int, int], counts: NDArray[np.int64], sets: NDArray[np.int64]
+    held_out: tuple[int, int], counts: NDArray[np.int64], n_groups: NDArray[np.int64]
 ) -> list[tuple[int, int]] | None:
     """The number of samples of each class for validation and test, given the totals.
 
-    A class with fewer `sets` of samples than there are parts stays in training. None if that holds for all.
+    A class with fewer groups (`n_groups`) than there are parts stays in training. None if that holds for all.
     """
     parts = 1 + sum(size > 0 for size in held_out)
-    left = len(counts)
-    if int(counts.sum()) - sum(held_out) < left:
+    n_classes = len(counts)
+    if int(counts.sum()) - sum(held_out) < n_classes:
         raise Refusal(
-            f"training must keep at least {left} samples, one of each class; "
+            f"training must keep at least {n_classes} samples, one of each class; "
             f"got {int(counts.sum()) - sum(held_out)}. Use smaller fractions."
         )
-    enough = sets >= parts
+    enough = n_groups >= parts
     if not enough.any():
         return None
     own = counts[enough]
     later = 1 + (held_out[1] > 0)
-    shares = np.zeros((2, left), np.int64)
+    shares = np.zeros((2, n_classes), np.int64)
     shares[0, enough] = _apportion(held_out[0], own, own - later)
     shares[1, enough] = _apportion(held_out[1], own, own - shares[0, enough] - 1)
     return [(int(first), int(second)) for first, second in shares.T]

@@ -71,7 +71,7 @@ def _make_draw(spec: Spec, shapes: Variables, shape: tuple[int, ...], dtype: np.
 
     if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.lapack_deadlock`
         return lambda keys: jax.lax.map(draw, keys)
-    return over_repeats(spec.repeats, draw, (0,))
+    return over_repeats(spec.n_repeats, draw, (0,))
 
 
 def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample: Sample) -> RepeatState:
@@ -94,7 +94,7 @@ def initial_repeats(spec: Spec, given: Variables | None, keys: jax.Array, sample
         return init_repeat_state(spec, jax.tree.map(jnp.asarray, variables))
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
-    stacked: RepeatState = jax.tree.map(lambda *all_: jnp.stack(all_), *each * (spec.repeats // len(each)))
+    stacked: RepeatState = jax.tree.map(lambda *all_: jnp.stack(all_), *each * (spec.n_repeats // len(each)))
     return spec.mesh.put(stacked)
 
 

@@ -15,8 +15,8 @@ from epochal.engine.mesh import ALONE, DeviceMesh
 from epochal.engine.optimizers import eval_params
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
-from epochal.engine.state import Position, RepeatState, SplitPart
-from epochal.engine.update import Packing
+from epochal.engine.state import Cursor, RepeatState, SplitPart
+from epochal.engine.update import ParamRaveler
 from epochal.models import Model, Variables, as_model_input
 
 EVALUATION_ROWS = 4096
@@ -105,30 +105,32 @@ def _metric_values(
 
 def evaluate_step(
     spec: Spec,
-    packed: Packing,
-    repeat: RepeatState,
+    raveler: ParamRaveler,
+    repeat_state: RepeatState,
     parts: tuple[SplitPart, ...],
     target_scale: jax.Array,
-    position: Position,
+    cursor: Cursor,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
-    variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
+    variables = Variables(
+        raveler.unravel(eval_params(repeat_state.optimizer, repeat_state.params)), repeat_state.model
+    )
     metrics, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
         found, outputs = metrics_of_part(spec, variables, part, target_scale)
         metrics += found
         if name == "validation" and spec.halving:
             halves = _halves(spec, part, outputs, target_scale)
-    return decide(spec, repeat, metrics, halves, position, epoch)
+    return decide(spec, repeat_state, metrics, halves, cursor, epoch)
 
 
 def decide(
     spec: Spec,
-    repeat: RepeatState,
+    repeat_state: RepeatState,
     metrics: Sequence[jax.Array] | jax.Array,
     halves: jax.Array | None,
-    position: Position,
+    cursor: Cursor,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
     """Update best parameters and status from the parts' values: (repeat, all values, was it running).
@@ -136,19 +138,21 @@ def decide(
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
     `halves` has it on both halves of the validation samples, (2,), read with `spec.halving`.
     """
-    running = repeat.status == state.RUNNING
-    broken = repeat.broken_index >= 0
-    moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
+    running = repeat_state.status == state.RUNNING
+    broken = repeat_state.broken_index >= 0
+    moving = jnp.where(
+        broken | (cursor.samples_used == 0), jnp.nan, repeat_state.running_loss / cursor.samples_used
+    )
     metrics = [moving, *metrics]
     columns = dict(zip(spec.metric_names, metrics, strict=True))
 
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
     finite = jnp.isfinite(losses).all()
     value = spec.sign * columns[spec.monitor]
-    better = running & ~broken & finite & (value < repeat.best_value)
-    rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
+    better = running & ~broken & finite & (value < repeat_state.best_value)
+    rule, wants_to_stop = spec.rule.step(repeat_state.rule, Observation(epoch, columns))
 
-    best_halves = repeat.halves
+    best_halves = repeat_state.halves
     if spec.halving and halves is not None:
         values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
@@ -161,16 +165,18 @@ def decide(
     def choose(where: jax.Array, new: object, old: object) -> object:
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
-    evaluated = repeat._replace(
-        best_params=choose(better, eval_params(repeat.optimizer, repeat.params), repeat.best_params),
-        best_model=choose(better, repeat.model, repeat.best_model),
-        best_value=jnp.where(better, value, repeat.best_value),
-        best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
-        best_index=jnp.where(better, position.index, repeat.best_index),
+    evaluated = repeat_state._replace(
+        best_params=choose(
+            better, eval_params(repeat_state.optimizer, repeat_state.params), repeat_state.best_params
+        ),
+        best_model=choose(better, repeat_state.model, repeat_state.best_model),
+        best_value=jnp.where(better, value, repeat_state.best_value),
+        best_pass=jnp.where(better, cursor.pass_index, repeat_state.best_pass),
+        best_index=jnp.where(better, cursor.index, repeat_state.best_index),
         halves=best_halves,
-        rule=choose(running, rule, repeat.rule),
-        running_loss=jnp.zeros_like(repeat.running_loss),
-        running_rest=jnp.zeros_like(repeat.running_rest),
-        status=jnp.where(running, status, repeat.status).astype(jnp.int32),
+        rule=choose(running, rule, repeat_state.rule),
+        running_loss=jnp.zeros_like(repeat_state.running_loss),
+        running_rest=jnp.zeros_like(repeat_state.running_rest),
+        status=jnp.where(running, status, repeat_state.status).astype(jnp.int32),
     )
     return evaluated, jnp.stack(metrics), running

@@ -91,7 +91,7 @@ def gradient(
         """The function applied to the samples without the part that is padding for all of them."""
         lengths = spec.layout.order.trim_lengths
         # Vmapped repeats would run the program of every length.
-        if len(lengths) < 2 or spec.repeats > 1:
+        if len(lengths) < 2 or spec.n_repeats > 1:
             return function
 
         def of_length(length: int) -> Callable[..., PyTree]:

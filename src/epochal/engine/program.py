@@ -1,7 +1,7 @@
 """The compiled training loop.
 
-The whole fold is one `while` loop. Each iteration evaluates if that is due, then makes the updates up to the
-next evaluation, the end of the epoch or the limit of the call, in one inner loop for each segment of equally
+A whole training is one `while` loop. An iteration evaluates if that is due, then makes the updates up to the
+next evaluation, the end of the pass or the limit of the call, in one inner loop for each segment of equally
 sized batches. Where a call ends has no influence on what is computed.
 """
 
@@ -19,24 +19,24 @@ from epochal.engine.evaluate import evaluate_step
 from epochal.engine.spec import Spec
 from epochal.engine.state import (
     RUNNING,
+    Cursor,
     Evaluations,
     Limits,
     PerRepeat,
-    Position,
     RepeatState,
     SplitPart,
     TrainState,
 )
-from epochal.engine.update import Packing, make_update_step
+from epochal.engine.update import ParamRaveler, make_update_step
 from epochal.models import PyTree, Variables
 
-EVALUATION_SLOTS = 1024
+MAX_EVALUATIONS_PER_CALL = 1024
 """Most evaluations in one call."""
 
 
-def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ...]) -> Callable[..., Any]:
+def over_repeats(n_repeats: int, function: Callable[..., Any], axes: tuple[Any, ...]) -> Callable[..., Any]:
     """`jax.vmap` over the leading axes, or a plain call for one repeat."""
-    if repeats > 1:
+    if n_repeats > 1:
         return jax.vmap(function, in_axes=axes)
 
     def single(*arguments: Any) -> Any:
@@ -51,8 +51,8 @@ def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ..
 
 def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
     """The state of a repeat before its first update."""
-    packed = Packing(spec, variables.params)
-    params = packed.pack(variables.params)
+    raveler = ParamRaveler(spec, variables.params)
+    params = raveler.ravel(variables.params)
     rate = spec.optimizer.learning_rate
     nothing = jnp.int32(-1)
     return RepeatState(
@@ -62,7 +62,7 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
         best_params=params,
         best_model=variables.state,
         best_value=jnp.float32(jnp.inf),
-        best_epoch=jnp.int32(0),
+        best_pass=jnp.int32(0),
         best_index=jnp.int32(0),
         halves=jnp.full((2 if spec.halving else 0, 2), jnp.nan, jnp.float32),
         rule=spec.rule.init(),
@@ -81,46 +81,53 @@ def make_call(
 
     `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
-    layout, repeats, by_updates = spec.layout, spec.repeats, spec.evaluate_unit == "updates"
-    packed = Packing(spec, shapes.params)
+    layout, n_repeats, by_updates = spec.layout, spec.n_repeats, spec.evaluate_unit == "updates"
+    raveler = ParamRaveler(spec, shapes.params)
     of_part = None if shared else 0
-    step = make_update_step(spec, packed)
+    step = make_update_step(spec, raveler)
 
     def one_update(
-        repeat: RepeatState,
+        repeat_state: RepeatState,
         per_repeat: PerRepeat,
         train: SplitPart,
         samples: jax.Array,
-        position: Position,
+        cursor: Cursor,
         index: jax.Array,
     ) -> RepeatState:
-        count = position.update + (index - position.index)
+        count = cursor.update + (index - cursor.index)
         return step(
-            repeat, train, per_repeat.dropout_keys, position.epoch, index, per_repeat.rates, count, samples
+            repeat_state,
+            train,
+            per_repeat.dropout_keys,
+            cursor.pass_index,
+            index,
+            per_repeat.rates,
+            count,
+            samples,
         )
 
-    update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
+    update_all = over_repeats(n_repeats, one_update, (0, 0, of_part, 0, None, None))
     evaluate_all = over_repeats(
-        repeats, functools.partial(evaluate_step, spec, packed), (0, of_part, 0, None, None)
+        n_repeats, functools.partial(evaluate_step, spec, raveler), (0, of_part, 0, None, None)
     )
     order_all = over_repeats(
-        repeats,
-        lambda words, epoch, arrays: layout.order.table(
-            words, epoch, layout.samples, jnp, lax.while_loop, arrays
+        n_repeats,
+        lambda words, pass_index, arrays: layout.order.table(
+            words, pass_index, layout.samples, jnp, lax.while_loop, arrays
         ),
         (0, None, 0),
     )
 
-    def table(per_repeat: PerRepeat, position: Position) -> jax.Array:
-        """Samples at the positions of an epoch, (repeats, positions); with carry, the next epoch's follow."""
-        epoch = position.epoch.astype(jnp.uint32)
-        samples = order_all(per_repeat.order, epoch, per_repeat.order_arrays)
+    def table(per_repeat: PerRepeat, cursor: Cursor) -> jax.Array:
+        """Samples at the positions of a pass, (repeats, positions); with carry, the next pass's follow."""
+        pass_index = cursor.pass_index.astype(jnp.uint32)
+        samples = order_all(per_repeat.order, pass_index, per_repeat.order_arrays)
         if layout.carry:
             samples = jnp.concatenate(
-                [samples, order_all(per_repeat.order, epoch + 1, per_repeat.order_arrays)], axis=1
+                [samples, order_all(per_repeat.order, pass_index + 1, per_repeat.order_arrays)], axis=1
             )
         if layout.continues_order:
-            samples = jnp.roll(samples, -position.start, axis=1)
+            samples = jnp.roll(samples, -cursor.start, axis=1)
         return samples
 
     def batches(start: jax.Array) -> jax.Array:
@@ -139,31 +146,37 @@ def make_call(
         return start
 
     def run_updates(
-        repeat: RepeatState,
+        repeat_states: RepeatState,
         per_repeat: PerRepeat,
         train: SplitPart,
         order: jax.Array,
-        position: Position,
+        cursor: Cursor,
         stop: jax.Array,
     ) -> RepeatState:
-        """The updates of one epoch from `position.index` to `stop`."""
+        """The updates of one pass from `cursor.index` to `stop`."""
 
-        def body(size: int, begin: Any, first: int, index: jax.Array, repeat: RepeatState) -> RepeatState:
+        def body(
+            size: int, begin: Any, first: int, index: jax.Array, repeat_states: RepeatState
+        ) -> RepeatState:
             samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-            return update_all(repeat, per_repeat, train, samples, position, index)
+            return update_all(repeat_states, per_repeat, train, samples, cursor, index)
 
-        base, first = (position.start if layout.carry else jnp.int32(0)), 0
+        base, first = (cursor.start if layout.carry else jnp.int32(0)), 0
         for count, size in layout.segments:
-            low, high = position.index, stop
+            low, high = cursor.index, stop
             if not layout.carry:
                 low, high = jnp.clip(low, first, first + count), jnp.clip(high, first, first + count)
-            repeat = lax.fori_loop(low, high, functools.partial(body, size, base, first), repeat)
+            repeat_states = lax.fori_loop(
+                low, high, functools.partial(body, size, base, first), repeat_states
+            )
             base, first = base + count * size, first + count
-        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
-        return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))
+        broke = (repeat_states.broken_index >= 0) & (repeat_states.broken_epoch < 0)
+        return repeat_states._replace(
+            broken_epoch=jnp.where(broke, cursor.pass_index, repeat_states.broken_epoch)
+        )
 
     def samples_in(low: jax.Array, high: jax.Array) -> jax.Array:
-        """Samples in the batches `low` to `high` of an epoch."""
+        """Samples in the batches `low` to `high` of a pass."""
         if layout.carry:
             return (high - low) * layout.segments[0][1]
         total, first = jnp.int32(0), 0
@@ -172,8 +185,8 @@ def make_call(
             first += count
         return total
 
-    def active(repeats_: RepeatState) -> jax.Array:
-        return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
+    def active(repeat_states: RepeatState) -> jax.Array:
+        return (repeat_states.status == RUNNING) & (repeat_states.broken_index < 0)
 
     def call(
         train_state: TrainState, per_repeat: PerRepeat, parts: tuple[SplitPart, ...], limits: Limits
@@ -183,87 +196,103 @@ def make_call(
         evaluated_parts = tuple(by_name[name] for name in spec.parts)
 
         def evaluate(
-            position: Position, state: RepeatState, evaluations: Evaluations
-        ) -> tuple[Position, RepeatState, Evaluations]:
+            cursor: Cursor, repeat_states: RepeatState, evaluations: Evaluations
+        ) -> tuple[Cursor, RepeatState, Evaluations]:
             per = jnp.maximum(limits.per_epoch, 1)
             epoch = jnp.where(
                 limits.per_epoch > 0,
-                position.update // per + position.update % per / per,
-                position.epoch + position.index / batches(position.start),
+                cursor.update // per + cursor.update % per / per,
+                cursor.pass_index + cursor.index / batches(cursor.start),
             )
-            state, metrics, running = evaluate_all(
-                state, evaluated_parts, per_repeat.target_scale, position, epoch.astype(jnp.float32)
+            repeat_states, metrics, running = evaluate_all(
+                repeat_states, evaluated_parts, per_repeat.target_scale, cursor, epoch.astype(jnp.float32)
             )
             evaluations = Evaluations(
                 count=evaluations.count + 1,
-                epoch=evaluations.epoch.at[evaluations.count].set(position.epoch),
-                index=evaluations.index.at[evaluations.count].set(position.index),
+                pass_index=evaluations.pass_index.at[evaluations.count].set(cursor.pass_index),
+                index=evaluations.index.at[evaluations.count].set(cursor.index),
                 running=evaluations.running.at[evaluations.count].set(running),
                 values=evaluations.values.at[evaluations.count].set(metrics),
             )
-            return position.evaluated(), state, evaluations
+            return cursor.evaluated(), repeat_states, evaluations
 
-        def finished(position: Position) -> jax.Array:
-            return (position.epoch == limits.end_epoch) & (position.index == limits.end_index)
+        def finished(cursor: Cursor) -> jax.Array:
+            return (cursor.pass_index == limits.end_pass) & (cursor.index == limits.end_index)
 
-        def body(carry: PyTree) -> PyTree:
-            position, state, evaluations, order, order_epoch, updates_left = carry
+        def body(loop_state: PyTree) -> PyTree:
+            cursor, repeat_states, evaluations, order, order_pass, updates_left = loop_state
             if not spec.host_metrics:
-                position, state, evaluations = lax.cond(
-                    position.eval_due, evaluate, lambda *same: same, position, state, evaluations
+                cursor, repeat_states, evaluations = lax.cond(
+                    cursor.eval_due, evaluate, lambda *same: same, cursor, repeat_states, evaluations
                 )
             order = lax.cond(
-                order_epoch == position.epoch, lambda: order, lambda: table(per_repeat, position)
+                order_pass == cursor.pass_index, lambda: order, lambda: table(per_repeat, cursor)
             )
-            order_epoch = position.epoch
-            in_epoch = batches(position.start)
-            stop = jnp.minimum(in_epoch, position.index + updates_left)
-            stop = jnp.where(position.epoch == limits.end_epoch, jnp.minimum(stop, limits.end_index), stop)
+            order_pass = cursor.pass_index
+            in_pass = batches(cursor.start)
+            stop = jnp.minimum(in_pass, cursor.index + updates_left)
+            stop = jnp.where(cursor.pass_index == limits.end_pass, jnp.minimum(stop, limits.end_index), stop)
             if by_updates:
-                stop = jnp.minimum(stop, position.index + position.until_eval)
-            stop = jnp.where(active(state).any(), stop, position.index)
-            state = run_updates(state, per_repeat, train, order, position, stop)
-            unseen = ~active(state).any() & (state.status == RUNNING).any()
+                stop = jnp.minimum(stop, cursor.index + cursor.until_eval)
+            stop = jnp.where(active(repeat_states).any(), stop, cursor.index)
+            repeat_states = run_updates(repeat_states, per_repeat, train, order, cursor, stop)
+            unseen = ~active(repeat_states).any() & (repeat_states.status == RUNNING).any()
             # If the last running repeats broke meanwhile, the call ends at the broken update.
-            here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
+            here = jnp.where(
+                repeat_states.broken_epoch == cursor.pass_index, repeat_states.broken_index, -1
+            ).max()
             stop = jnp.where(unseen, here + 1, stop)
 
-            done = stop - position.index
-            ended = stop == in_epoch
-            until = position.until_eval - (done if by_updates else ended.astype(jnp.int32))
-            samples = position.samples_since_eval + samples_in(position.index, stop).astype(jnp.uint32)
-            overflow = (samples < position.samples_since_eval).astype(jnp.uint32)
-            moved = Position(
-                epoch=jnp.where(ended, position.epoch + 1, position.epoch),
+            done = stop - cursor.index
+            ended = stop == in_pass
+            until = cursor.until_eval - (done if by_updates else ended.astype(jnp.int32))
+            samples = cursor.samples_since_eval + samples_in(cursor.index, stop).astype(jnp.uint32)
+            overflow = (samples < cursor.samples_since_eval).astype(jnp.uint32)
+            following = Cursor(
+                pass_index=jnp.where(ended, cursor.pass_index + 1, cursor.pass_index),
                 index=jnp.where(ended, 0, stop),
-                start=jnp.where(ended, next_start(position.start), position.start),
+                start=jnp.where(ended, next_start(cursor.start), cursor.start),
                 until_eval=jnp.where(until <= 0, limits.eval_interval, until),
-                eval_due=position.eval_due,
-                update=position.update + done,
+                eval_due=cursor.eval_due,
+                update=cursor.update + done,
                 samples_since_eval=samples,
-                samples_since_eval_high=position.samples_since_eval_high + overflow,
+                samples_since_eval_high=cursor.samples_since_eval_high + overflow,
             )
             due = (done > 0) & (until <= 0) | unseen
-            return moved._replace(eval_due=due), state, evaluations, order, order_epoch, updates_left - done
+            return (
+                following._replace(eval_due=due),
+                repeat_states,
+                evaluations,
+                order,
+                order_pass,
+                updates_left - done,
+            )
 
-        def going(carry: PyTree) -> jax.Array:
-            position, state, evaluations, _, _, updates_left = carry
-            more = (updates_left > 0) & ~finished(position) & active(state).any()
+        def going(loop_state: PyTree) -> jax.Array:
+            cursor, repeat_states, evaluations, _, _, updates_left = loop_state
+            more = (updates_left > 0) & ~finished(cursor) & active(repeat_states).any()
             if spec.host_metrics:
-                return more & ~position.eval_due
-            return (evaluations.count < EVALUATION_SLOTS) & (position.eval_due | more)
+                return more & ~cursor.eval_due
+            return (evaluations.count < MAX_EVALUATIONS_PER_CALL) & (cursor.eval_due | more)
 
         evaluations = Evaluations(
             count=jnp.int32(0),
-            epoch=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
-            index=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
-            running=jnp.zeros((EVALUATION_SLOTS, repeats), bool),
-            values=jnp.zeros((EVALUATION_SLOTS, repeats, len(spec.metric_names)), jnp.float32),
+            pass_index=jnp.zeros(MAX_EVALUATIONS_PER_CALL, jnp.int32),
+            index=jnp.zeros(MAX_EVALUATIONS_PER_CALL, jnp.int32),
+            running=jnp.zeros((MAX_EVALUATIONS_PER_CALL, n_repeats), bool),
+            values=jnp.zeros((MAX_EVALUATIONS_PER_CALL, n_repeats, len(spec.metric_names)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)
-        order = jnp.zeros((repeats, positions), jnp.int32)
-        carry = (train_state.position, train_state.repeats, evaluations, order, jnp.int32(-1), limits.updates)
-        position, state, evaluations, _, _, _ = lax.while_loop(going, body, carry)
-        return TrainState(position, state), evaluations
+        order = jnp.zeros((n_repeats, positions), jnp.int32)
+        loop_state = (
+            train_state.cursor,
+            train_state.repeat_states,
+            evaluations,
+            order,
+            jnp.int32(-1),
+            limits.updates,
+        )
+        cursor, repeat_states, evaluations, _, _, _ = lax.while_loop(going, body, loop_state)
+        return TrainState(cursor, repeat_states), evaluations
 
     return call

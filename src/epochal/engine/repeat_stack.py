@@ -21,8 +21,8 @@ from epochal.engine.mesh import DeviceMesh
 from epochal.engine.optimizers import eval_params
 from epochal.engine.program import make_call, over_repeats
 from epochal.engine.spec import PARTS, BatchLayout, Spec
-from epochal.engine.state import RUNNING, Limits, PerRepeat, Position, SplitPart, StackState, TrainState
-from epochal.engine.update import Packing
+from epochal.engine.state import RUNNING, Cursor, Limits, PerRepeat, SplitPart, StackState, TrainState
+from epochal.engine.update import ParamRaveler
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
 from epochal.plan.pass_schedule import Phase
@@ -74,7 +74,7 @@ class BaseRepeatStack(ABC):
     fixed_updates_per_call: int | None = None
     """Updates per call, for tests; by default adapted to the speed."""
     per_epoch: int | None = None
-    """Updates per epoch, where it is not a pass."""
+    """Updates per epoch, where an epoch is not a pass."""
     devices: tuple[jax.Device, ...] = ()
     """Devices that hold the data and share each batch; empty for JAX's default."""
     resume_from: StackState | None = None
@@ -90,25 +90,25 @@ class BaseRepeatStack(ABC):
         self.updates_per_call = self.fixed_updates_per_call or (64 if spec.mesh.local else 1)
         if self.resume_from is None:
             self.update, self.seconds, self.samples = 0, 0.0, 0
-            position = self._position()
-            repeats = initial_repeats(spec, self.initial, self.data.init_keys, sample)
+            cursor = self._cursor()
+            repeat_states = initial_repeats(spec, self.initial, self.data.init_keys, sample)
         else:
-            (position, repeats), self.update, self.seconds, self.samples = self.resume_from
-            repeats = spec.mesh.put(repeats)
+            (cursor, repeat_states), self.update, self.seconds, self.samples = self.resume_from
+            repeat_states = spec.mesh.put(repeat_states)
             self.resume_from = None
-        self.train_state = TrainState(position, repeats)
+        self.train_state = TrainState(cursor, repeat_states)
 
-    def _position(self, samples_since_eval: int = 0) -> Position:
-        """The place in the plan after the updates made, so many samples after the last evaluation."""
+    def _cursor(self, samples_since_eval: int = 0) -> Cursor:
+        """The cursor after the updates made, so many samples after the last evaluation."""
         plan, update, every = self.plan, self.update, self.eval_interval
-        epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
+        pass_index, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
         by_updates = self.spec.evaluate_unit == "updates"
-        until = every - (update if by_updates else epoch) % every
+        until = every - (update if by_updates else pass_index) % every
         high, low = divmod(samples_since_eval, 2**32)
-        return Position(
-            epoch=np.int32(epoch),
+        return Cursor(
+            pass_index=np.int32(pass_index),
             index=np.int32(index),
-            start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
+            start=np.int32(plan.start(pass_index) if pass_index < plan.epochs else 0),
             until_eval=np.int32(until),
             update=np.int32(min(update, 2**31 - 1)),
             eval_due=np.bool_(until == every and (by_updates or index == 0)),
@@ -119,14 +119,14 @@ class BaseRepeatStack(ABC):
     @property
     def done(self) -> bool:
         """Whether the plan is at its end or all repeats have stopped."""
-        if bool(self.train_state.position.eval_due):
+        if bool(self.train_state.cursor.eval_due):
             return False
         return self.update >= self.last_update or self.stopped
 
     @property
     def stopped(self) -> bool:
         """Whether all repeats have stopped."""
-        return bool((np.asarray(self.train_state.repeats.status) != RUNNING).all())
+        return bool((np.asarray(self.train_state.repeat_states.status) != RUNNING).all())
 
     @property
     def epochs(self) -> float:
@@ -139,10 +139,10 @@ class BaseRepeatStack(ABC):
 
     def finish(self) -> list[StackEvaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update and not self.train_state.position.seen:
+        if self.update and not self.train_state.cursor.samples_used:
             return []
-        position, repeats = self.train_state
-        self.train_state = TrainState(position._replace(eval_due=np.bool_(True)), repeats)
+        cursor, repeat_states = self.train_state
+        self.train_state = TrainState(cursor._replace(eval_due=np.bool_(True)), repeat_states)
         return self.advance(0)
 
     def snapshot(self) -> StackState:
@@ -155,10 +155,10 @@ class BaseRepeatStack(ABC):
 
     def _decide(self, metrics: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
         """Apply the metrics of an evaluation: (values, were they running) of all repeats."""
-        position = self.train_state.position
-        arguments = (self.train_state.repeats, metrics, halves, position, np.float32(self.epochs))
-        repeats, values, active = self._program(make_decide, arguments)(*arguments)
-        self.train_state = TrainState(position.evaluated(), repeats)
+        cursor = self.train_state.cursor
+        arguments = (self.train_state.repeat_states, metrics, halves, cursor, np.float32(self.epochs))
+        repeat_states, values, active = self._program(make_decide, arguments)(*arguments)
+        self.train_state = TrainState(cursor.evaluated(), repeat_states)
         return np.asarray(values), np.asarray(active)
 
     def _program(
@@ -211,7 +211,7 @@ class RepeatStack(BaseRepeatStack):
     def advance(self, max_updates: int | None = None) -> list[StackEvaluation]:
         """As `BaseRepeatStack.advance`, in one call of the program."""
         following = self._following
-        due = self.train_state.position.eval_due
+        due = self.train_state.cursor.eval_due
         if following is not None and self.update == following.update and not due:
             self.enter(self.phase + 1)
         updates = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
@@ -223,15 +223,15 @@ class RepeatStack(BaseRepeatStack):
     def _evaluate(self) -> list[StackEvaluation]:
         """The evaluation that is due, if any, with the host's metrics."""
         train_state, spec, data = self.train_state, self.spec, self.data
-        if not bool(train_state.position.eval_due):
+        if not bool(train_state.cursor.eval_due):
             return []
         begin = time.perf_counter()
         parts = tuple(data.parts[PARTS.index(name)] for name in spec.parts)
-        arguments = (train_state.repeats, parts, data.per_repeat.target_scale)
+        arguments = (train_state.repeat_states, parts, data.per_repeat.target_scale)
         measure = self._program(make_measure, arguments, data.shared)
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         metrics = np.array(measured)
-        for row in map(int, np.flatnonzero(np.asarray(train_state.repeats.status) == RUNNING)):
+        for row in map(int, np.flatnonzero(np.asarray(train_state.repeat_states.status) == RUNNING)):
             inverse = data.inverse_transform[row]
             for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
                 true = inverse(name, np.asarray(part.targets if data.shared else part.targets[row]))
@@ -241,7 +241,7 @@ class RepeatStack(BaseRepeatStack):
                 for place, metric in enumerate(spec.metrics, start=number * (len(spec.metrics) + 1) + 1):
                     if metric.host:
                         metrics[row, place] = evaluated(metric, predicted, true, spec.classes)
-        values, active = self._decide(metrics, np.zeros((spec.repeats, 2), np.float32))
+        values, active = self._decide(metrics, np.zeros((spec.n_repeats, 2), np.float32))
         self.seconds += time.perf_counter() - begin
         return [StackEvaluation(self.update, self.seconds, active, values)]
 
@@ -255,42 +255,44 @@ class RepeatStack(BaseRepeatStack):
             return train_state, rows, time.perf_counter() - begin
 
         self.train_state, rows, took = interruptible(call)
-        before, position = self.update, self.train_state.position
-        self.update = self._update_at(int(position.epoch), int(position.index))
+        before, cursor = self.update, self.train_state.cursor
+        self.update = self._update_at(int(cursor.pass_index), int(cursor.index))
         done = self.update - before
         if done and updates == self.updates_per_call:
             self._adapt(updates, took)
         evaluations = []
         filled_rows = [np.asarray(column)[: int(rows.count)] for column in rows[1:]]
-        for epoch, index, active, metrics in zip(*filled_rows, strict=True):
-            update = self._update_at(int(epoch), int(index))
+        for pass_index, index, active, metrics in zip(*filled_rows, strict=True):
+            update = self._update_at(int(pass_index), int(index))
             seconds = self.seconds + took * ((update - before) / done if done else 1.0)
             evaluations.append(StackEvaluation(update, seconds, active, metrics))
         self.seconds += took
         return evaluations
 
-    def _update_at(self, epoch: int, index: int) -> int:
-        if epoch >= self.plan.epochs:
+    def _update_at(self, pass_index: int, index: int) -> int:
+        if pass_index >= self.plan.epochs:
             return self.plan.updates
-        return self.plan.first_update(epoch) + index
+        return self.plan.first_update(pass_index) + index
 
 
 def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
-    """The function (repeats, parts, target scale) -> (metrics, outputs) of all repeats.
+    """The function (repeat_states, parts, target scale) -> (metrics, outputs) of all repeats.
 
     Metrics (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
     """
-    packed = Packing(spec, shapes.params)
+    raveler = ParamRaveler(spec, shapes.params)
 
-    def measure(repeat: Any, parts: tuple[SplitPart, ...], target_scale: jax.Array) -> Any:
-        variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
+    def measure(repeat_state: Any, parts: tuple[SplitPart, ...], target_scale: jax.Array) -> Any:
+        variables = Variables(
+            raveler.unravel(eval_params(repeat_state.optimizer, repeat_state.params)), repeat_state.model
+        )
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]
 
-    return over_repeats(spec.repeats, measure, (0, None if shared else 0, 0))
+    return over_repeats(spec.n_repeats, measure, (0, None if shared else 0, 0))
 
 
 def make_decide(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeats, metrics, halves, position, epoch) -> (repeats, rows, running), as `decide`."""
-    return over_repeats(spec.repeats, functools.partial(decide, spec), (0, 0, 0, None, None))
+    """`decide` of a stack: (states, metrics, halves, cursor, epoch) -> (states, rows, running)."""
+    return over_repeats(spec.n_repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

@@ -17,7 +17,7 @@ class Observation(NamedTuple):
 
 @runtime_checkable
 class Rule(Protocol):
-    """A fold over evaluations, traced into the compiled program. Rules must be hashable."""
+    """Accumulates over evaluations, and says when to stop; traced into the compiled program. Hashable."""
 
     def init(self) -> Any:
         """The state before the first evaluation, a tree of arrays."""
@@ -37,14 +37,19 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Never(Rule):
-    """A rule that no evaluation fires: training ends after the planned epochs."""
+class HostRule(Rule):
+    """A rule that no evaluation fires: the host decides when training ends."""
 
     def init(self) -> tuple[()]:
         return ()
 
     def step(self, state: Any, observation: Observation) -> tuple[Any, jax.Array]:
         return state, jax.numpy.bool_(False)
+
+
+@dataclass(frozen=True)
+class Never(HostRule):
+    """No stopping rule: training ends after the planned epochs."""
 
     def reason(self, state: Any) -> str:
         return ""

@@ -22,17 +22,17 @@ PARTS = ("train", "validation")
 
 @dataclass(frozen=True)
 class BatchLayout:
-    """How the loop cuts an epoch into batches: the compiled part of a plan."""
+    """How the loop cuts a pass into batches: the compiled part of a plan."""
 
     samples: int
     positions: int
-    """Positions of an epoch."""
+    """Positions of a pass."""
     segments: tuple[tuple[int, int], ...]
     order: Order
     """The compiled part of the plan's order; per-sample values are an argument (`PerRepeat.order_arrays`)."""
     carry: bool
     continues_order: bool
-    """Whether an epoch begins in the order where the last one ended (a fixed order with `drop`)."""
+    """Whether a pass begins in the order where the last one ended (a fixed order with `drop`)."""
     drawn_by_weight: bool = False
     """Whether weights are drawing probabilities, and so do not also weight the loss."""
 
@@ -48,7 +48,7 @@ class BatchLayout:
 
     @property
     def batches(self) -> int:
-        """Batches of an epoch; not used with carry, where it varies."""
+        """Batches of a pass; not used with carry, where it varies."""
         return sum(count for count, _ in self.segments)
 
     @property
@@ -58,7 +58,7 @@ class BatchLayout:
 
     @property
     def used(self) -> int:
-        """Positions of an epoch that are in a batch."""
+        """Positions of a pass that are in a batch."""
         return sum(count * size for count, size in self.segments)
 
 
@@ -75,7 +75,7 @@ class Spec:
     rule: Rule
     monitor: str
     layout: BatchLayout
-    repeats: int
+    n_repeats: int
     parts: tuple[str, ...]
     """The parts that are evaluated: "train", "validation" or both."""
     evaluate_unit: str

@@ -17,14 +17,14 @@ Array = Any
 RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
 
 
-class Position(NamedTuple):
-    """The position of a stack in its plan; scalars, int32 unless noted."""
+class Cursor(NamedTuple):
+    """How far a stack has come in its plan; scalars, int32 unless noted."""
 
-    epoch: Array
+    pass_index: Array
     index: Array
-    """The next batch of the epoch."""
+    """The next batch of the pass."""
     start: Array
-    """Position in the order of the epoch's first batch (`Plan.start`)."""
+    """The position in the order of the first batch of the pass (`Plan.start`)."""
     until_eval: Array
     """Epochs or updates until the next evaluation."""
     update: Array
@@ -37,12 +37,12 @@ class Position(NamedTuple):
     """The high word, uint32."""
 
     @property
-    def seen(self) -> Array:
+    def samples_used(self) -> Array:
         """Samples used since the last evaluation, as a float."""
         return self.samples_since_eval_high * 2.0**32 + self.samples_since_eval
 
-    def evaluated(self) -> Position:
-        """The same place after an evaluation: none is due, no sample has been used since."""
+    def evaluated(self) -> Cursor:
+        """The same cursor after an evaluation: none is due, no sample has been used since."""
         due, low, high = self.eval_due & False, self.samples_since_eval * 0, self.samples_since_eval_high * 0
         return self._replace(eval_due=due, samples_since_eval=low, samples_since_eval_high=high)
 
@@ -56,7 +56,7 @@ class RepeatState(NamedTuple):
     best_params: PyTree
     best_model: PyTree
     best_value: Array
-    best_epoch: Array
+    best_pass: Array
     best_index: Array
     halves: Array
     """(2, 2), [i, j]: the monitored value of validation half j at the epoch where half i was best (NaN
@@ -76,8 +76,8 @@ class RepeatState(NamedTuple):
 class TrainState(NamedTuple):
     """The whole state of a stack."""
 
-    position: Position
-    repeats: RepeatState
+    cursor: Cursor
+    repeat_states: RepeatState
 
 
 class StackState(NamedTuple):
@@ -119,21 +119,21 @@ class Limits(NamedTuple):
 
     updates: Array
     """Updates of this call."""
-    end_epoch: Array
+    end_pass: Array
     end_index: Array
     eval_interval: Array
     """Epochs or updates between two evaluations."""
     per_epoch: Array
-    """Updates per epoch, where it is not a pass; else 0."""
+    """Updates per epoch, where an epoch is not a pass; else 0."""
 
 
 class Evaluations(NamedTuple):
-    """Evaluations of one call: a fixed number of places, the first `count` filled."""
+    """Evaluations of one call: a fixed number of rows, the first `count` filled."""
 
     count: Array
-    epoch: Array
+    pass_index: Array
     index: Array
     running: Array
-    """Repeats that were running at the evaluation (places, repeats)."""
+    """Repeats that were running at the evaluation (rows, repeats)."""
     values: Array
-    """(places, repeats, columns), float32."""
+    """(rows, repeats, columns), float32."""

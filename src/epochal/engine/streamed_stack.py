@@ -28,7 +28,7 @@ from epochal.engine.repeat_stack import CALL_SECONDS, BaseRepeatStack, InverseTr
 from epochal.engine.sharded import ShardedBatch
 from epochal.engine.spec import Spec
 from epochal.engine.state import PerRepeat, RepeatState, TrainState
-from epochal.engine.update import Packing, make_update_step
+from epochal.engine.update import ParamRaveler, make_update_step
 from epochal.errors import DataFailed
 from epochal.models import Variables, evaluated
 from epochal.plan import Plan
@@ -80,9 +80,9 @@ class ChunkRange(NamedTuple):
 
     low: Any
     high: Any
-    epoch: Any
+    pass_index: Any
     index: Any
-    """The index in the epoch of the chunk's first batch."""
+    """The index in the pass of the chunk's first batch."""
     update: Any
     """Its update."""
 
@@ -123,7 +123,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         evaluations: list[StackEvaluation] = []
         left = self.updates_per_call if max_updates is None else min(self.updates_per_call, max_updates)
         while True:
-            if bool(self.train_state.position.eval_due):
+            if bool(self.train_state.cursor.eval_due):
                 row, active = self._evaluate()
                 samples = None if self.data.next_samples is None else self.samples
                 seconds = self.seconds + elapsed()
@@ -160,11 +160,11 @@ class StreamedRepeatStack(BaseRepeatStack):
             high = min(high, low + self.eval_interval - self.update % self.eval_interval)
         numbers = (low, high, segment.epoch, segment.batch, min(segment.update, 2**31 - 1))
         chosen = ChunkRange(*map(np.int32, numbers))
-        arguments = (self.train_state.repeats, self.data.per_repeat, self._chunk.samples, chosen)
+        arguments = (self.train_state.repeat_states, self.data.per_repeat, self._chunk.samples, chosen)
         program = self._program(make_run_chunk, arguments, donate=(0,))
         begin = time.perf_counter()
-        repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
-        broken = int(np.asarray(repeats.broken_index)[0])
+        repeat_states: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
+        broken = int(np.asarray(repeat_states.broken_index)[0])
         made = high - low if broken < 0 else broken + 1 - (segment.batch + low)
         self._adapt(made, time.perf_counter() - begin)
         if low + made == segment.batches:
@@ -172,10 +172,10 @@ class StreamedRepeatStack(BaseRepeatStack):
             self._chunk = None
         self.update += made
         self.samples += made * segment.size
-        position = self._position(int(self.train_state.position.seen) + made * segment.size)
+        cursor = self._cursor(int(self.train_state.cursor.samples_used) + made * segment.size)
         if broken >= 0:
-            position = position._replace(eval_due=np.bool_(True))
-        self.train_state = TrainState(position, repeats)
+            cursor = cursor._replace(eval_due=np.bool_(True))
+        self.train_state = TrainState(cursor, repeat_states)
         return made
 
     def _run_dry(self) -> None:
@@ -234,7 +234,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         return metrics
 
     def _score(self, samples: ShardedBatch) -> Any:
-        arguments = (self.train_state.repeats, samples)
+        arguments = (self.train_state.repeat_states, samples)
         outputs, losses = self._program(make_score, arguments)(*arguments)
         return outputs[0], losses[0]
 
@@ -249,34 +249,40 @@ class StreamedRepeatStack(BaseRepeatStack):
 
 
 def make_run_chunk(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, per_repeat, chunk, chosen) -> repeat, which makes the chosen updates of a chunk.
+    """The function (repeat_state, per_repeat, chunk, chosen) -> repeat_state: the chosen updates of a chunk.
 
     Leaves of a chunk have a leading axis of batches, (room, devices, rows, ...).
     """
-    step = make_update_step(spec, Packing(spec, shapes.params))
+    step = make_update_step(spec, ParamRaveler(spec, shapes.params))
 
-    def run(repeat: RepeatState, own: PerRepeat, chunk: ShardedBatch, chosen: ChunkRange) -> RepeatState:
-        def body(number: jax.Array, repeat: RepeatState) -> RepeatState:
+    def run(
+        repeat_state: RepeatState, own: PerRepeat, chunk: ShardedBatch, chosen: ChunkRange
+    ) -> RepeatState:
+        def body(number: jax.Array, repeat_state: RepeatState) -> RepeatState:
             batch: ShardedBatch = jax.tree.map(
                 lambda leaf: lax.dynamic_index_in_dim(leaf, number, keepdims=False), chunk
             )
             index, count = chosen.index + number, chosen.update + number
-            return step(repeat, batch, own.dropout_keys, chosen.epoch, index, own.rates, count)
+            return step(repeat_state, batch, own.dropout_keys, chosen.pass_index, index, own.rates, count)
 
-        repeat = lax.fori_loop(chosen.low, chosen.high, body, repeat)
-        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
-        return repeat._replace(broken_epoch=jnp.where(broke, chosen.epoch, repeat.broken_epoch))
+        repeat_state = lax.fori_loop(chosen.low, chosen.high, body, repeat_state)
+        broke = (repeat_state.broken_index >= 0) & (repeat_state.broken_epoch < 0)
+        return repeat_state._replace(
+            broken_epoch=jnp.where(broke, chosen.pass_index, repeat_state.broken_epoch)
+        )
 
     return over_repeats(1, run, (0, 0, None, None))
 
 
 def make_score(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
-    packed = Packing(spec, shapes.params)
+    """The function (repeat_state, samples) -> (outputs, losses) of sharded samples."""
+    raveler = ParamRaveler(spec, shapes.params)
 
-    def score(repeat: RepeatState, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
+    def score(repeat_state: RepeatState, samples: ShardedBatch) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
-        variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
+        variables = Variables(
+            raveler.unravel(eval_params(repeat_state.optimizer, repeat_state.params)), repeat_state.model
+        )
         outputs = forward(spec.model, variables, part.inputs, spec.mesh)
         return outputs, spec.loss(outputs, spec.mesh.replicate(part.targets))
 
@@ -288,6 +294,6 @@ def _skip(next_samples: prefetch.NextSamples, samples: int) -> None:
         taken = len(next_samples(min(samples, 4096))[0])
         if not taken:
             raise DataFailed(
-                f"the source ran dry {samples:,} samples before the place where the training goes on."
+                f"the source ran dry {samples:,} samples before the point where the training goes on."
             )
         samples -= taken

@@ -34,115 +34,128 @@ SMALL_LEAF = 4096
 """Most numbers in an array whose gradient is checked in every update."""
 
 
-class Packing:
-    """How parameters shaped like `template` are kept between updates: as a tree, or few as one vector."""
+class ParamRaveler:
+    """How parameters shaped like `template` are kept between updates: as a tree, or few as one vector.
+
+    As `jax.flatten_util.ravel_pytree`, without flattening trees of many parameters.
+    """
 
     def __init__(self, spec: Spec, template: PyTree) -> None:
         self.leaves, self.tree = jax.tree.flatten(template)
         few = 0 < sum(prod(leaf.shape) for leaf in self.leaves) <= FLAT_LIMIT
-        alike = all(leaf.dtype == jnp.float32 for leaf in self.leaves)
-        self.flat = spec.optimizer.elementwise and few and alike
+        one_dtype = all(leaf.dtype == jnp.float32 for leaf in self.leaves)
+        self.flat = spec.optimizer.elementwise and few and one_dtype
 
-    def pack(self, params: PyTree) -> PyTree:
+    def ravel(self, params: PyTree) -> PyTree:
         """The parameters as they are kept."""
         if not self.flat:
             return params
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(params)])
 
-    def unpack(self, packed: PyTree) -> PyTree:
+    def unravel(self, kept: PyTree) -> PyTree:
         """The parameters as the model takes them."""
         if not self.flat:
-            return packed
+            return kept
         arrays, begin = [], 0
         for leaf in self.leaves:
             size = prod(leaf.shape)
-            arrays.append(packed[begin : begin + size].reshape(leaf.shape))
+            arrays.append(kept[begin : begin + size].reshape(leaf.shape))
             begin += size
         return jax.tree.unflatten(self.tree, arrays)
 
 
-def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
-    """The pure function (repeat, part, key, epoch, index, rates, update_index, samples=None) -> repeat.
+def make_update_step(spec: Spec, raveler: ParamRaveler) -> Callable[..., RepeatState]:
+    """The pure function (repeat_state, part, key, pass_index, index, rates, update_index, samples=None).
 
-    The batch is the rows `samples` of the part, or the whole part, possibly sharded.
+    It returns the new state. The batch is the rows `samples` of the part, or all of it, possibly sharded.
 
     An update that is not finite (its loss, its new parameters or its gradient) is skipped: the repeat keeps
-    its parameters, is marked as broken at this index, and never changes again. Neither does a stopped repeat.
+    its parameters, is marked as broken at this index, and is frozen from then on, like a stopped repeat.
     """
 
     gradient_of = gradient(spec)
 
     def step(
-        repeat: RepeatState,
+        repeat_state: RepeatState,
         part: BatchSource,
         key: jax.Array,
-        epoch: jax.Array,
+        pass_index: jax.Array,
         index: jax.Array,
         rates: Rates,
         update_index: jax.Array,
         samples: jax.Array | None = None,
     ) -> RepeatState:
-        key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
+        key = jax.random.fold_in(jax.random.fold_in(key, pass_index), index)
         if spec.layout.drawn_by_weight:
             part = _unweighted(part)
-        params = packed.unpack(repeat.params)
-        state = repeat.model
+        params = raveler.unravel(repeat_state.params)
+        model_state = repeat_state.model
         if spec.stateful:
-            state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
+            model_state = jax.tree.map(
+                lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), model_state
+            )
         transformation = spec.optimizer.with_rate(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)
-        if uses_sparse_update(spec) and not packed.flat:
-            alive = (repeat.status == 0) & (repeat.broken_index < 0)
+        if uses_sparse_update(spec) and not raveler.flat:
+            alive = (repeat_state.status == 0) & (repeat_state.broken_index < 0)
             loss, finite, params, optimizer = sparse_update(
-                spec, transformation, params, repeat.optimizer, state, part, samples, key, alive
+                spec, transformation, params, repeat_state.optimizer, model_state, part, samples, key, alive
             )
-            repeat = repeat._replace(params=params, optimizer=optimizer)
-            return _counted(repeat, loss * size, alive, finite, index)
-        (loss, model), found = gradient_of(params, state, part, samples, key)
-        taken = packed.pack(found)
+            repeat_state = repeat_state._replace(params=params, optimizer=optimizer)
+            return _counted(repeat_state, loss * size, alive, finite, index)
+        (loss, model), grads = gradient_of(params, model_state, part, samples, key)
+        processed_grads = raveler.ravel(grads)
         if spec.clip_norm is not None:  # Pascanu et al. 2013
-            taken, _ = optax.clip_by_global_norm(spec.clip_norm).update(taken, optax.EmptyState())
-        taken = _noisy(spec, taken, packed, key, update_index)
-        change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
-        moved = optax.apply_updates(repeat.params, change)
+            processed_grads, _ = optax.clip_by_global_norm(spec.clip_norm).update(
+                processed_grads, optax.EmptyState()
+            )
+        processed_grads = _noisy(spec, processed_grads, raveler, key, update_index)
+        updates, optimizer = transformation.update(
+            processed_grads, repeat_state.optimizer, repeat_state.params
+        )
+        new_params = optax.apply_updates(repeat_state.params, updates)
 
         # New parameters in one vector are cheap to check; large arrays would need an extra pass over memory.
         # There, non-finite values show in the loss and in the gradients of the biases.
         checked = (
-            moved if packed.flat else [leaf for leaf in jax.tree.leaves(found) if leaf.size <= SMALL_LEAF]
+            new_params
+            if raveler.flat
+            else [leaf for leaf in jax.tree.leaves(grads) if leaf.size <= SMALL_LEAF]
         )
         finite = jnp.isfinite(loss) & _all_finite(checked)
-        whole = repeat.broken_index < 0
-        going = (repeat.status == 0) & whole & finite
+        not_diverged = repeat_state.broken_index < 0
+        going = (repeat_state.status == 0) & not_diverged & finite
 
         def keep(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
 
-        updated = repeat._replace(
-            params=keep(moved, repeat.params),
-            optimizer=keep(optimizer, repeat.optimizer),
-            model=keep(model, repeat.model),
+        updated = repeat_state._replace(
+            params=keep(new_params, repeat_state.params),
+            optimizer=keep(optimizer, repeat_state.optimizer),
+            model=keep(model, repeat_state.model),
         )
-        return _counted(updated, loss * size, (repeat.status == 0) & whole, finite, index)
+        return _counted(updated, loss * size, (repeat_state.status == 0) & not_diverged, finite, index)
 
     return step
 
 
-def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, update_index: jax.Array) -> PyTree:
+def _noisy(
+    spec: Spec, grads: PyTree, raveler: ParamRaveler, key: jax.Array, update_index: jax.Array
+) -> PyTree:
     """The gradient with normal noise of variance gradient_noise / (1 + t)^0.55 (Neelakantan et al. 2015).
 
-    Drawn for each array by the key of the update, whatever the packing.
+    Drawn for each array by the key of the update, whether raveled or not.
     """
     if not spec.gradient_noise:
-        return found
+        return grads
     sd = jnp.sqrt(spec.gradient_noise / (1.0 + update_index) ** _NOISE_DECAY)
-    leaves, tree = jax.tree.flatten(packed.unpack(found))
+    leaves, tree = jax.tree.flatten(raveler.unravel(grads))
     keys = jax.random.split(jax.random.fold_in(key, _NOISE), len(leaves))
     drawn = [
         sd.astype(leaf.dtype) * jax.random.normal(own, leaf.shape, leaf.dtype)
         for own, leaf in zip(keys, leaves, strict=True)
     ]
-    return jax.tree.map(jnp.add, found, packed.pack(jax.tree.unflatten(tree, drawn)))
+    return jax.tree.map(jnp.add, grads, raveler.ravel(jax.tree.unflatten(tree, drawn)))
 
 
 def _unweighted(part: BatchSource) -> SplitPart | ShardedBatch:
@@ -152,15 +165,15 @@ def _unweighted(part: BatchSource) -> SplitPart | ShardedBatch:
 
 
 def _counted(
-    repeat: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
+    repeat_state: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
 ) -> RepeatState:
     """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
-    added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
-    total = repeat.running_loss + added
-    return repeat._replace(
+    added = jnp.where(alive & finite, loss, 0.0) - repeat_state.running_rest
+    total = repeat_state.running_loss + added
+    return repeat_state._replace(
         running_loss=total,
-        running_rest=(total - repeat.running_loss) - added,
-        broken_index=jnp.where(alive & ~finite, index, repeat.broken_index),
+        running_rest=(total - repeat_state.running_loss) - added,
+        broken_index=jnp.where(alive & ~finite, index, repeat_state.broken_index),
     )
 
 

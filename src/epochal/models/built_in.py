@@ -205,10 +205,10 @@ def _normalize(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     if training:
         mean, variance = x.mean(axis=0), x.var(axis=0)
-        blend = BATCH_NORM_MOMENTUM
+        momentum = BATCH_NORM_MOMENTUM
         running = {
-            "mean": blend * running["mean"] + (1 - blend) * mean,
-            "variance": blend * running["variance"] + (1 - blend) * variance,
+            "mean": momentum * running["mean"] + (1 - momentum) * mean,
+            "variance": momentum * running["variance"] + (1 - momentum) * variance,
         }
     else:
         mean, variance = running["mean"], running["variance"]

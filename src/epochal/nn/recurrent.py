@@ -99,40 +99,40 @@ def _lstm_forward(
         return (new_h, new_c), (new_h, new_c, jnp.concatenate([i, f, g, o], axis=-1).astype(h.dtype))
 
     start = h.astype(kernel.dtype), _wide(c)
-    (_, last), (states, memories, gates) = lax.scan(step, start, (projected, mask))
-    return (states, last), (states, memories, gates, kernel, h, c, mask)
+    (_, last), (states, cell_states, gates) = lax.scan(step, start, (projected, mask))
+    return (states, last), (states, cell_states, gates, kernel, h, c, mask)
 
 
 def _lstm_backward(residuals: Any, gradients: Pair) -> Any:
-    states, memories, gates, kernel, h, c, mask = residuals
-    of_states, of_last = gradients
-    before, back = _previous(_wide(c), memories), kernel.T
+    states, cell_states, gates, kernel, h, c, mask = residuals
+    d_states, d_last = gradients
+    before, back = _previous(_wide(c), cell_states), kernel.T
 
     def step(carry: Pair, x: Any) -> tuple[Pair, jax.Array]:
         dh, dc = carry
-        of_state, gates, memory, previous, on = x
+        d_state, gates, cell_state, previous, on = x
         i, f, g, o = jnp.split(_wide(gates), 4, axis=-1)
-        dh = dh + of_state
-        bent = jnp.tanh(memory)
-        through = dc + dh * o * (1 - bent * bent)
-        of_gates = jnp.concatenate(
+        dh = dh + d_state
+        tanh_c = jnp.tanh(cell_state)
+        dc_total = dc + dh * o * (1 - tanh_c * tanh_c)
+        d_gates = jnp.concatenate(
             [
-                through * g * i * (1 - i),
-                through * previous * f * (1 - f),
-                through * i * (1 - g * g),
-                dh * bent * o * (1 - o),
+                dc_total * g * i * (1 - i),
+                dc_total * previous * f * (1 - f),
+                dc_total * i * (1 - g * g),
+                dh * tanh_c * o * (1 - o),
             ],
             axis=-1,
         )
-        of_gates = _hold(on, of_gates, jnp.zeros_like(of_gates)).astype(back.dtype)
+        d_gates = _hold(on, d_gates, jnp.zeros_like(d_gates)).astype(back.dtype)
         rest = 0 if on is None else jnp.where(on, 0, dh)
-        return (_wide(of_gates @ back) + rest, _hold(on, through * f, dc)), of_gates
+        return (_wide(d_gates @ back) + rest, _hold(on, dc_total * f, dc)), d_gates
 
-    (dh, dc), of_gates = lax.scan(
-        step, (_wide(jnp.zeros_like(h)), of_last), (of_states, gates, memories, before, mask), reverse=True
+    (dh, dc), d_gates = lax.scan(
+        step, (_wide(jnp.zeros_like(h)), d_last), (d_states, gates, cell_states, before, mask), reverse=True
     )
-    of_kernel = _of_product(_previous(h.astype(states.dtype), states), of_gates)
-    return of_gates, of_kernel, dh.astype(h.dtype), dc.astype(c.dtype), None
+    d_kernel = _of_product(_previous(h.astype(states.dtype), states), d_gates)
+    return d_gates, d_kernel, dh.astype(h.dtype), dc.astype(c.dtype), None
 
 
 lstm.defvjp(_lstm_forward, _lstm_backward)
@@ -176,27 +176,27 @@ def _gru_forward(
     return states, (states, gates, kernel, bias, h, mask)
 
 
-def _gru_backward(residuals: Any, of_states: jax.Array) -> Any:
+def _gru_backward(residuals: Any, d_states: jax.Array) -> Any:
     states, gates, kernel, bias, h, mask = residuals
     before, back, units = _previous(h.astype(states.dtype), states), kernel.T, h.shape[-1]
 
     def step(dh: jax.Array, x: Any) -> tuple[jax.Array, jax.Array]:
-        of_state, gates, previous, on = x
+        d_state, gates, previous, on = x
         r, z, n, inner = jnp.split(_wide(gates), 4, axis=-1)
-        dh = dh + of_state
-        of_n = dh * (1 - z) * (1 - n * n)
-        of_r, of_z = of_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
+        dh = dh + d_state
+        d_n = dh * (1 - z) * (1 - n * n)
+        d_r, d_z = d_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
         # The candidate gate has two gradients: to the inputs, and inside the reset to the state.
-        both = jnp.concatenate([of_r, of_z, of_n * r, of_n], axis=-1)
-        both = _hold(on, both, jnp.zeros_like(both)).astype(back.dtype)
-        return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
+        d_gates = jnp.concatenate([d_r, d_z, d_n * r, d_n], axis=-1)
+        d_gates = _hold(on, d_gates, jnp.zeros_like(d_gates)).astype(back.dtype)
+        return _hold(on, dh * z + d_gates[:, : 3 * units] @ back, dh), d_gates
 
-    dh, both = lax.scan(step, _wide(jnp.zeros_like(h)), (of_states, gates, before, mask), reverse=True)
-    inside = both[..., : 3 * units]
-    of_projected = jnp.concatenate([both[..., : 2 * units], both[..., 3 * units :]], axis=-1)
-    of_kernel = _of_product(before, inside)
-    of_bias = _wide(inside[..., 2 * units :]).sum(axis=(0, 1)).astype(bias.dtype)
-    return of_projected, of_kernel, of_bias, dh.astype(h.dtype), None
+    dh, d_gates = lax.scan(step, _wide(jnp.zeros_like(h)), (d_states, gates, before, mask), reverse=True)
+    inside = d_gates[..., : 3 * units]
+    d_projected = jnp.concatenate([d_gates[..., : 2 * units], d_gates[..., 3 * units :]], axis=-1)
+    d_kernel = _of_product(before, inside)
+    d_bias = _wide(inside[..., 2 * units :]).sum(axis=(0, 1)).astype(bias.dtype)
+    return d_projected, d_kernel, d_bias, dh.astype(h.dtype), None
 
 
 gru.defvjp(_gru_forward, _gru_backward)
@@ -256,8 +256,8 @@ class Recurrent(nnx.Module):
         projected = (_product(steps.astype(kernel.dtype), kernel) + self.bias[...]).astype(kernel.dtype)
         on = None if mask is None else mask.T[..., None]
         if self.cell == "lstm":
-            states, memory = lstm(projected, self.recurrent[...], *start, on)
-            return states.swapaxes(0, 1), (states[-1], memory)
+            states, cell_state = lstm(projected, self.recurrent[...], *start, on)
+            return states.swapaxes(0, 1), (states[-1], cell_state)
         assert self.inner_bias is not None
         states = gru(projected, self.recurrent[...], self.inner_bias[...], *start, on)
         return states.swapaxes(0, 1), (states[-1],)

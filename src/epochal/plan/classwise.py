@@ -28,7 +28,7 @@ _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 
 
 class Assignment(NamedTuple):
-    """The class at each place of an epoch, and which use of the class it is; both (positions,)."""
+    """The class at each position of an epoch, and which use of the class it is; both (positions,)."""
 
     classes: Int64s
     uses: Int64s
@@ -56,7 +56,7 @@ def apportioned(total: int, left: Int64s) -> Int64s:
 
 
 def assign(totals: Int64s, segments: Segments) -> Assignment:
-    """Assign classes, and their uses from 0, to the places of an epoch that is cut into these segments.
+    """Assign classes, and their uses from 0, to the positions of an epoch that is cut into these segments.
 
     Whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota
     by largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the
@@ -152,7 +152,7 @@ class Classwise(ById):
 
     @cached_property
     def _place(self) -> Int64s:
-        """The place of each use of each class, class after class: the inverse of `_assigned`."""
+        """The position of each use of each class, class after class: the inverse of `_assigned`."""
         place = np.empty(len(self._assigned.classes), np.int64)
         place[(np.cumsum(self._totals) - self._totals)[self._assigned.classes] + self._assigned.uses] = (
             np.arange(len(place))

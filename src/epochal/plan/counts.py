@@ -123,7 +123,7 @@ class Counts:
         first, last = epoch, epoch + 1
         if self.updates_per_epoch is not None:
             first, last = (passes.locate(self.first_update(at))[0] for at in (first, last))
-        return (last - first) * positions - (passes.seen(last) - passes.seen(first))
+        return (last - first) * positions - (passes.samples_used(last) - passes.samples_used(first))
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
@@ -181,7 +181,7 @@ class Counts:
         """
         epoch, index = self._schedule.locate(update)
         since = self._schedule.between(update - index, update)
-        return self._schedule.seen(epoch) + sum(count * size for count, size in since)
+        return self._schedule.samples_used(epoch) + sum(count * size for count, size in since)
 
     def with_(self, **changes: Any) -> Self:
         """The same plan with some of its arguments changed; a "full" batch stays full.
@@ -240,9 +240,9 @@ class Counts:
 
     @cached_property
     def _schedule(self) -> PassSchedule:
-        changes, policy = self._batch_schedule_of_passes, REMAINDERS[self.remainder]
+        changes, remainder_policy = self._batch_schedule_of_passes, REMAINDERS[self.remainder]
         positions, size = self.positions_per_epoch, int(self.batch_size)
-        return pass_schedule_of(policy, positions, self.order.fixed, size, changes)
+        return pass_schedule_of(remainder_policy, positions, self.order.fixed, size, changes)
 
     @property
     def _batch_schedule_of_passes(self) -> BatchSchedule | None:

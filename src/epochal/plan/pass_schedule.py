@@ -56,14 +56,14 @@ class PassSchedule(ABC):
         """The pass of an update and the index of its batch there."""
 
     @abstractmethod
-    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
-        """The place of the sample at a position of the pass; None if it is left out.
+    def locate_position(self, pass_index: int, position: int) -> tuple[int, int] | None:
+        """Where the sample at a position of the pass is used; None if it is left out.
 
         The pass in which its batch starts, and the offset from the beginning of that pass's first batch.
         """
 
     @abstractmethod
-    def seen(self, pass_index: int) -> int:
+    def samples_used(self, pass_index: int) -> int:
         """Samples used in the batches of all earlier passes."""
 
     def between(self, low: int, high: int) -> Segments:

@@ -17,9 +17,9 @@ class PhasedSchedule(PassSchedule):
         self._phases, self.positions, self._continues = phases, positions, continues
         self._firsts = [phase.first for phase in phases]
         self._updates = [phase.update for phase in phases]
-        self._seen = [0]
+        self._samples_used = [0]
         for phase, following in itertools.pairwise(phases):
-            self._seen.append(self._seen[-1] + (following.first - phase.first) * phase.used)
+            self._samples_used.append(self._samples_used[-1] + (following.first - phase.first) * phase.used)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -45,36 +45,44 @@ class PhasedSchedule(PassSchedule):
         passes, index = divmod(update - phase.update, phase.batches)
         return phase.first + passes, index
 
-    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
+    def locate_position(self, pass_index: int, position: int) -> tuple[int, int] | None:
         offset = (position - self.start(pass_index)) % self.positions
         return (pass_index, offset) if offset < self._phase(pass_index).used else None
 
-    def seen(self, pass_index: int) -> int:
+    def samples_used(self, pass_index: int) -> int:
         number = bisect_right(self._firsts, pass_index) - 1
         phase = self._phases[number]
-        return self._seen[number] + (pass_index - phase.first) * phase.used
+        return self._samples_used[number] + (pass_index - phase.first) * phase.used
 
 
 def pass_schedule_of(
-    policy: type[Remainder], positions: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
+    remainder_policy: type[Remainder],
+    positions: int,
+    fixed: bool,
+    size: int,
+    schedule: BatchSchedule | None = None,
 ) -> PassSchedule:
-    """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
-    if policy is Carry:
+    """The pass schedule for one batch size, or for a schedule; `fixed`: all passes have one order."""
+    if remainder_policy is Carry:
         return Carry(positions, size)
-    continues = policy is Drop and fixed
+    continues = remainder_policy is Drop and fixed
     schedule = schedule or BatchSchedule({0: size})
     begins = (begin for begin, _ in schedule.changes)
     changes = tuple(zip(begins, schedule.sizes(positions), strict=True))
-    phases = phases_of(policy, positions, continues, changes, schedule.unit)
+    phases = phases_of(remainder_policy, positions, continues, changes, schedule.unit)
     return PhasedSchedule(phases, positions, continues)
 
 
 def phases_of(
-    policy: type[Remainder], positions: int, continues: bool, changes: tuple[tuple[int, int], ...], unit: str
+    remainder_policy: type[Remainder],
+    positions: int,
+    continues: bool,
+    changes: tuple[tuple[int, int], ...],
+    unit: str,
 ) -> tuple[Phase, ...]:
     """The phases of a schedule in passes ("epochs") or updates; `changes` are (beginning, size), from 0 on.
 
-    `policy` is any but `carry`; `continues`: each pass begins in the order where the last one ended.
+    `remainder_policy` is any but `carry`; `continues`: each pass begins in the order where the last ended.
 
     >>> from epochal.plan.remainder import Keep
     >>> for phase in phases_of(Keep, 10, False, ((0, 2), (7, 4)), "updates"):
@@ -96,7 +104,7 @@ def phases_of(
     begins, sizes = zip(*changes, strict=True)
     number = 0
     while number < len(changes):
-        whole = policy(positions, sizes[number]).segments()
+        whole = remainder_policy(positions, sizes[number]).segments()
         if number + 1 == len(changes):
             add(1, whole)
             break
@@ -107,22 +115,26 @@ def phases_of(
             add(passes, whole)
         number += 1
         if unit == "updates" and update < end:
-            mixed, number = _mixed(policy, positions, update, changes, number - 1)
+            mixed, number = _mixed(remainder_policy, positions, update, changes, number - 1)
             add(1, mixed)
     return tuple(phases)
 
 
 def _mixed(
-    policy: type[Remainder], positions: int, update: int, changes: tuple[tuple[int, int], ...], number: int
+    remainder_policy: type[Remainder],
+    positions: int,
+    update: int,
+    changes: tuple[tuple[int, int], ...],
+    number: int,
 ) -> tuple[Segments, int]:
     """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
     segments: list[tuple[int, int]] = []
     left = positions
     while left:
         wanted = None if number + 1 == len(changes) else changes[number + 1][0] - update
-        if policy.name == "drop" and changes[number][1] > left:
+        if remainder_policy.name == "drop" and changes[number][1] > left:
             break
-        for count, size in policy(left, min(changes[number][1], left)).segments():
+        for count, size in remainder_policy(left, min(changes[number][1], left)).segments():
             taken = count if wanted is None else min(count, wanted)
             if taken:
                 segments.append((taken, size))

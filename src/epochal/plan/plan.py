@@ -92,16 +92,16 @@ Use "full" for one batch per epoch.
         order.check(samples)
         positions = order.positions_per_epoch(samples)
         size = batch_size_of(batch_size, samples, positions)
-        policy = remainder_named(str(remainder))
+        remainder_policy = remainder_named(str(remainder))
         for each in {size, *(size.schedule.sizes(positions) if isinstance(size, Scheduled) else ())}:
-            order.check_batches(int(each), policy.name)
+            order.check_batches(int(each), remainder_policy.name)
         values: dict[str, object] = {
             "samples": samples,
             "batch_size": size,
             "epochs": bounded("`epochs`", epochs, 1, _MAX_EPOCHS, epochs_bounds),
             "seed": bounded("`seed`", seed, 0, _MAX_SEED, "between 0 and 2^64 - 1"),
-            "order": order.within(policy(positions, int(size)).segments()),
-            "remainder": policy.name,
+            "order": order.within(remainder_policy(positions, int(size)).segments()),
+            "remainder": remainder_policy.name,
             "updates_per_epoch": updates_per_epoch
             if updates_per_epoch is None
             else bounded("`updates_per_epoch`", updates_per_epoch, 1, 2**62, "at least 1"),
@@ -254,11 +254,11 @@ Use "full" for one batch per epoch.
 
     def _use_at(self, epoch: int, position: int) -> SampleUse | None:
         """The use at a position of an epoch's order, None where it is left out or past the last epoch."""
-        place = self._schedule.place(epoch, position)
-        if place is None or place[0] >= self.epochs:
+        found = self._schedule.locate_position(epoch, position)
+        if found is None or found[0] >= self.epochs:
             return None
-        batch, slot = self._batch_and_slot(*place)
-        return SampleUse(self.first_update(place[0]) + batch, place[0], batch, slot)
+        batch, slot = self._batch_and_slot(*found)
+        return SampleUse(self.first_update(found[0]) + batch, found[0], batch, slot)
 
     def _batch_and_slot(self, epoch: int, offset: int) -> tuple[int, int]:
         before = 0

@@ -135,13 +135,13 @@ class Carry(Remainder, PassSchedule):
     def start(self, pass_index: int) -> int:
         return -pass_index * self.positions % self.size
 
-    def place(self, pass_index: int, position: int) -> tuple[int, int] | None:
+    def locate_position(self, pass_index: int, position: int) -> tuple[int, int] | None:
         start = self.start(pass_index)
         if position >= start:
             return pass_index, position - start
         return pass_index - 1, self.positions + position - self.start(pass_index - 1)
 
-    def seen(self, pass_index: int) -> int:
+    def samples_used(self, pass_index: int) -> int:
         return self.first_update(pass_index) * self.size
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from epochal.common.notebook_view import facts, heading, table as html_table, view
-from epochal.common.text import aligned, counted, folded
+from epochal.common.text import aligned, counted, wrapped
 from epochal.plan.counts import Counts
 from epochal.plan.pass_schedule import Segments
 
@@ -73,7 +73,7 @@ def _updates(plan: Counts) -> str:
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
     rows = list(rows)
     width = max(len(label) for label, _ in rows) + 2
-    return folded((f"{label:<{width}}{value}" for label, value in rows), _WIDTH).splitlines()
+    return wrapped((f"{label:<{width}}{value}" for label, value in rows), _WIDTH).splitlines()
 
 
 def _divided(plan: Counts) -> bool:

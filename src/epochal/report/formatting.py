@@ -22,7 +22,7 @@ _NAMES = {
     "seconds": "seconds",
     "train samples": "training samples",
     "ci95": "95 % interval",
-    "devices_a_batch": "devices per batch",
+    "devices_per_batch": "devices per batch",
     "positions_per_epoch": "uses per epoch",
 }
 

@@ -271,7 +271,10 @@ def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
         line = {"x": json_numbers(sizes), "y": json_numbers(a + b * sizes)}
     return {
         "batch": [point.batch_size for point in points],
-        **{name: json_numbers([getattr(point, name) for point in points]) for name in ("seconds", "spread")},
+        **{
+            name: json_numbers([getattr(point, name) for point in points])
+            for name in ("seconds", "relative_excess")
+        },
         "line": line,
         "advised": json_number(advised),
     }

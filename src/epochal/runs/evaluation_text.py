@@ -10,7 +10,7 @@ import numpy as np
 
 from epochal.common.metric_names import label_of
 from epochal.common.option_text import render_message
-from epochal.common.text import aligned, folded, mean_count, one_line
+from epochal.common.text import aligned, mean_count, one_line, wrapped
 from epochal.curves import Summary
 from epochal.curves.statistics import three_digits
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
@@ -32,7 +32,7 @@ def text(found: Evaluation, width: int) -> str:
     """The whole evaluation as one text."""
     lines = [heading(found)]
     for title, rows in sections(found, width - 2):
-        lines += ["", title, folded(rows, width)]
+        lines += ["", title, wrapped(rows, width)]
     return "\n".join(lines)
 
 

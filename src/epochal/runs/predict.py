@@ -1,4 +1,4 @@
-"""Predictions of a run, the mean of its repeats and their spread, and rankings of items."""
+"""Predictions of a run, the mean of its repeats and their standard deviation, and rankings of items."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def predict(
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
-        spread=sd_over_repeats(per_repeat),
+        sd=sd_over_repeats(per_repeat),
         per_repeat=per_repeat,
         raw_notes=tuple(notes),
         target=run.data["target"],
@@ -332,11 +332,11 @@ def rank(
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     sizes = np.maximum(np.bincount(own + 1), 1)
     per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
-    mean, spread = per_repeat.mean(axis=0), sd_over_repeats(per_repeat)
+    mean, sd = per_repeat.mean(axis=0), sd_over_repeats(per_repeat)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     beside = _inputs_beside(run, data, items.samples, with_inputs, id, None, reading)
     notes = [note for note in items.raw_notes if not note.endswith("the targets are not used.")]
-    return Ranking(mean, spread, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
+    return Ranking(mean, sd, per_repeat, _places(mean, own), named, column, tuple(notes), beside)
 
 
 def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:

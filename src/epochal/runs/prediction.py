@@ -1,4 +1,4 @@
-"""`Prediction`: labels or numbers, probabilities, spread, and their tables."""
+"""`Prediction`: labels or numbers, probabilities, standard deviations, and their tables."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Prediction(_Rows):
         task: of the run.
         values: probabilities (n, classes), (n, labels), which need not sum to 1, or
             predicted numbers (n, targets), the mean over repeats.
-        spread: their standard deviation over repeats, the same shape; NaN with one repeat.
+        sd: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), the predictions of each repeat.
         raw_notes: notes on the data, with options as code; `notes` has them as shown.
         target: the name of the target.
@@ -79,7 +79,7 @@ class Prediction(_Rows):
 
     task: Task
     values: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    sd: NDArray[np.float64]
     per_repeat: NDArray[np.float64]
     raw_notes: tuple[str, ...] = ()
     target: str = "target"
@@ -127,7 +127,7 @@ class Prediction(_Rows):
 
     def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
         if self.task.is_regression:
-            raise AttributeError(f"{name} is for classification; a regression has values and spread.")
+            raise AttributeError(f"{name} is for classification; a regression has values and sd.")
         return value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -154,7 +154,7 @@ class Prediction(_Rows):
         return replace(
             self,
             values=self.values[rows],
-            spread=self.spread[rows],
+            sd=self.sd[rows],
             per_repeat=self.per_repeat[:, rows],
             names=tuple(self.names[row] for row in rows) if self.names else (),
             truth=None if self.truth is None else self.truth[rows],
@@ -172,7 +172,7 @@ class Prediction(_Rows):
         return {"row": range(1, len(self) + 1), **self.coordinates}
 
     def to_arrow(self) -> Any:
-        """A table with one row a sample: its row (or file), the prediction, probabilities, their spread.
+        """A table with one row a sample: its row (or file), the prediction, probabilities, their sd.
 
         Rows are counted from 1.
         """
@@ -195,7 +195,7 @@ class Prediction(_Rows):
         units = [np.inf] * len(parts) if self.units is None else self.units.tolist()
         columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
-            columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
+            columns |= {f"sd of {part}": _short(self.sd[:, k]) for k, part in enumerate(parts)}
         return _table(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
@@ -221,7 +221,7 @@ class Ranking(_Rows):
     Args:
         scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
             is ahead. Only differences matter, so each group's mean is 0.
-        spread: (n,) their standard deviation over repeats; NaN with one repeat.
+        sd: (n,) their standard deviation over repeats; NaN with one repeat.
         per_repeat: (repeats, n).
         places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
@@ -231,7 +231,7 @@ class Ranking(_Rows):
     """
 
     scores: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    sd: NDArray[np.float64]
     per_repeat: NDArray[np.float64]
     places: NDArray[np.int64]
     groups: NDArray[Any] | None
@@ -246,7 +246,7 @@ class Ranking(_Rows):
         return f"Ranking({len(self)} items, {self._mean_of})"
 
     def to_arrow(self) -> Any:
-        """A table with one row an item: its row in the data, its group, place, score and spread."""
+        """A table with one row an item: its row in the data, its group, place, score and its sd."""
         import pyarrow as pa
 
         rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
@@ -255,7 +255,7 @@ class Ranking(_Rows):
         )
         columns: dict[str, Any] = {**named, "place": self.places, "score": np.round(self.scores, 6)}
         if len(self.per_repeat) > 1:
-            columns["sd of score"] = np.round(self.spread, 6)
+            columns["sd of score"] = np.round(self.sd, 6)
         return _table(rows, self.inputs, columns)
 
 

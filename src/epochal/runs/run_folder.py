@@ -77,7 +77,7 @@ class SaveOptions:
         checkpoint_every: the interval between checkpoints: "60s", "500updates", "1epoch".
         keep_every: keep every so many-th checkpoint; the last two and the best one are always kept.
         report: whether to write the page at the end.
-        if_unsaved: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
+        on_checkpoint_error: what to do if a checkpoint can't be written, as on a full disk: "stop" ends the
             training with the last checkpoint intact, "continue" tries again next time.
 
     >>> SaveOptions("runs/first", checkpoint_every="500updates").interval
@@ -88,15 +88,17 @@ class SaveOptions:
     checkpoint_every: str = "60s"
     keep_every: int | None = None
     report: bool = False
-    if_unsaved: Literal["stop", "continue"] = "stop"
+    on_checkpoint_error: Literal["stop", "continue"] = "stop"
 
     def __post_init__(self) -> None:
         Interval.of(self.checkpoint_every)
         every = self.keep_every
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
-        if self.if_unsaved not in ("stop", "continue"):
-            raise Refusal(f'`if_unsaved` must be "stop" or "continue"; got {self.if_unsaved!r}.')
+        if self.on_checkpoint_error not in ("stop", "continue"):
+            raise Refusal(
+                f'`on_checkpoint_error` must be "stop" or "continue"; got {self.on_checkpoint_error!r}.'
+            )
 
     @property
     def interval(self) -> Interval:

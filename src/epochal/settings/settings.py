@@ -13,7 +13,7 @@ from epochal.plan import BatchSchedule
 from epochal.settings.option import checked, declare_option, declared_options, documented
 from epochal.settings.value_kinds import (
     ANY,
-    FLAG,
+    BOOLEAN,
     FUNCTION,
     HELD_OUT,
     INTERVAL,
@@ -40,13 +40,13 @@ SPLITS = ("random", "chronological", "groups")
 """How samples are held out."""
 
 VARYING = ("split", "init", "order")
-"""What differs from repeat to repeat unless it is fixed: the split, the initial parameters, the order."""
+"""The sources of randomness that differ between repeats: the split, the initial parameters, the order."""
 
 PRECISIONS = ("float32", "bfloat16")
 """What a model may compute in."""
 
 TRAIN_ONLY = ("train",)
-"""The commands that have an option which comparisons and advice take in Python alone."""
+"""Options with a flag for `train` only; `compare` and `advise` take them in Python."""
 
 COMPARE_DEFAULTS: Mapping[str, Any] = {
     "batch_size": (1, 8, 32, 128, "full"),
@@ -67,15 +67,15 @@ def _sizes(value: Any) -> Any:
 
 
 def _rate(value: Any) -> Any:
-    """A number; what else is given as a rate is refused where the optimizer is made, with what to use."""
+    """A number. Any other type is rejected later, when the optimizer is built, with a suggestion."""
     return POSITIVE.check(value) if isinstance(value, str | bool | numbers.Real) else value
 
 
-def _parts(value: Any) -> tuple[str, ...]:
+def _sources(value: Any) -> tuple[str, ...]:
     found: tuple[str, ...] = NAMES.check(value)
-    for part in found:
-        if part not in VARYING:
-            raise Refusal(did_you_mean("part of vary", part, VARYING))
+    for source in found:
+        if source not in VARYING:
+            raise Refusal(did_you_mean("source of randomness", source, VARYING))
     return found
 
 
@@ -108,10 +108,11 @@ class Settings:
     epochs: int = declare_option(
         100, whole(1), "Passes through the training samples, at most.", "E", short="e", fixed_on_resume=False)
     updates_per_epoch: int | None = declare_option(
-        None, whole(1), "Updates per epoch, instead of one pass; sampling still runs in full passes.", "U",
+        None, whole(1),
+        "Length of an epoch in updates, instead of one pass; samples are still used in full passes.", "U",
         commands=TRAIN_ONLY,
         doc="updates per epoch, instead of one pass: evaluations, curves, rules and `epochs` count in such "
-        "epochs; sampling still runs in full passes.")
+        "epochs; samples are still used in full passes.")
     repeats: int = declare_option(
         1, whole(1), "Trainings, with the seeds S, S + 1, and so on.", "R", short="r")
     devices: int | None = declare_option(
@@ -120,7 +121,9 @@ class Settings:
         doc="of this machine that take part: repeats go to groups of them, and the devices of a group "
         "share each batch. By default all accelerators (one for each repeat if updates are small), or the "
         "CPU.")
-    seed: int = declare_option(0, whole(0), "Of the first repeat; the others count on. [0]", "S")
+    seed: int = declare_option(
+        0, whole(0), "Seed of the first repeat; the others use S + 1, S + 2, ... [0]", "S",
+        doc="seed of the first repeat; the others use seed + 1, seed + 2, ...")
     optimizer: Any = declare_option(
         "adam", ANY,
         "sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, schedule_free_adam and more.",
@@ -151,7 +154,9 @@ class Settings:
         doc="the largest norm of the gradient of an update, that of all parameters together; a larger "
         "gradient is scaled down to it. None for none.")
     gradient_noise: float = declare_option(
-        0.0, NOT_NEGATIVE, "Noise on gradients, which fades: 0.01, 0.3 or 1 are usual.", "VARIANCE",
+        0.0, NOT_NEGATIVE,
+        "Variance of the noise added to gradients, decaying over updates; usually 0.01, 0.3 or 1.",
+        "VARIANCE",
         doc="variance of normal noise on the first gradient, after clipping; it shrinks with the updates "
         "t as (1 + t)^-0.55 (Neelakantan et al. 2015, who take 0.01, 0.3 or 1).")
     augment: Any = declare_option(
@@ -164,7 +169,7 @@ class Settings:
         doc='what the model computes in: "float32", or "bfloat16", which modern accelerators multiply '
         "many times as fast; parameters, optimizer, losses and figures are float32 all the same.")
     deterministic: bool = declare_option(
-        False, FLAG, "The same bits every time on a GPU, too; slower.", fixed_on_resume=False)
+        False, BOOLEAN, "The same bits every time on a GPU, too; slower.", fixed_on_resume=False)
     initial: Any = declare_option(
         None, ANY, "Start from a run folder, safetensors or Keras file.", "PATH", commands=TRAIN_ONLY,
         doc="variables from which every repeat starts, instead of drawing them; or where they are: a run "
@@ -195,15 +200,17 @@ class Settings:
         '"replacement", "groups" (the samples of a group together), or an Order such as `Blocks(12)` '
         "(consecutive samples together) or `Groups(values)`, with a value for each sample of the data.")
     stateful: bool = declare_option(
-        False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN_ONLY,
+        False, BOOLEAN, "An LSTM or GRU carries its state from batch to batch of a series.",
+        commands=TRAIN_ONLY,
         doc="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
         'that follow one another (stride = lags): order "contiguous" and remainder "drop"; it starts at zero '
         "in every epoch and every evaluation.")
     remainder: str = declare_option(
         "keep", WORD, "What becomes of samples that fill no batch: keep, drop, spread or carry.", "NAME")
     vary: tuple[str, ...] = declare_option(
-        VARYING, ValueKind(_parts, names_in, VARYING),
-        "What differs between repeats; the rest is that of the first.", "PARTS")
+        VARYING, ValueKind(_sources, names_in, VARYING),
+        "What differs between repeats; everything else is as in the first repeat.", "SOURCES",
+        doc="the sources of randomness that differ between repeats; all else is as in the first repeat.")
     stop: Any = declare_option(
         None, ANY,
         doc="a rule of `epochal.stopping`, or None to train for all epochs.")
@@ -213,7 +220,7 @@ class Settings:
         doc='"classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of '
         'which may be 1) or "regression"; recognized by default.')
     positive: Any = declare_option(
-        None, ANY, "Of two classes the one that F1, precision, recall and the threshold are of.", "CLASS",
+        None, ANY, "The positive class, for F1, precision, recall and the threshold.", "CLASS",
         section="Data",
         doc="of two classes the one that F1, precision, recall, average precision and `threshold` are of; "
         "by default the last in order (1, true, yes).")
@@ -222,15 +229,16 @@ class Settings:
         "SHARE|ROWS|FILE", section="Data",
         doc="a share of the samples in [0, 1), or data of its own; 0 for none.")
     test: Any = declare_option(
-        0.0, HELD_OUT, "Held out and looked at once, at the end; likewise.", "SHARE|ROWS|FILE",
-        section="Data")
+        0.0, HELD_OUT, "Held out and evaluated once, at the end; same forms as for validation.",
+        "SHARE|ROWS|FILE", section="Data",
+        doc="held out and evaluated once, at the end; in the same forms as `validation`.")
     stream: bool | None = declare_option(
-        None, FLAG, "Read batches from the file while training. [if it is large]", section="Data",
+        None, BOOLEAN, "Read batches from the file while training. [if it is large]", section="Data",
         fixed_on_resume=False,
         doc="whether the samples stay where they are and are read batch by batch; by default those that "
         "would take more than a quarter of the free memory, or that are no arrays.")
     standardize: bool | None = declare_option(
-        None, FLAG, "Bring inputs to mean 0 and variance 1. [tables and arrays]", section="Data",
+        None, BOOLEAN, "Bring inputs to mean 0 and variance 1. [tables and arrays]", section="Data",
         doc="bring inputs (and regression targets) to mean 0 and variance 1 by the training samples; by "
         "default for tables and arrays, but not for images and tokens. Sample weights do not count in the "
         "scales.")
@@ -239,7 +247,7 @@ class Settings:
         doc="processes that read the samples of an object, such as a PyTorch Dataset; by default as many "
         "as there are cores if reading one takes long, and none if it does not.")
     split: str | None = declare_option(
-        None, one_of("split", SPLITS), "chronological or random. [as the data is]", "HOW",
+        None, one_of("split", SPLITS), "chronological, random or groups. [as the data is]", "HOW",
         section="Time series",
         doc='"random", or "chronological": the last samples are tested, those before validated, and '
         "samples that cross a cut are left out; all repeats share it. Chronological for windows of a "
@@ -250,7 +258,8 @@ class Settings:
         section="Time series")
     metrics: Any = declare_option(
         None, ValueKind(ANY.check, names_in),
-        "Of the curves, such as accuracy,roc_auc,sklearn:jaccard.", "NAMES", section="Evaluation",
+        "Metrics to record at each evaluation, such as accuracy,roc_auc,sklearn:jaccard.", "NAMES",
+        section="Evaluation",
         doc="what is evaluated along the curve, by name; the task's usual ones by default. A scorer of "
         "scikit-learn goes by \"sklearn:roc_auc\" or as an object; a function of one's own, (outputs, "
         'targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.')
@@ -269,7 +278,9 @@ class Settings:
         1, INTERVAL, 'Epochs between evaluations; or "100 updates".', "N", section="Evaluation",
         commands=TRAIN_ONLY)
     evaluate_train: bool | None = declare_option(
-        None, FLAG, "The training loss at fixed parameters, too. [unless data is streamed]",
+        None, BOOLEAN,
+        "Also evaluate the training loss at each evaluation, without dropout or updates. "
+        "[unless data is streamed]",
         section="Evaluation", commands=TRAIN_ONLY)
     # fmt: on
 

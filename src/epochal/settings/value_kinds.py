@@ -228,7 +228,7 @@ def _checked_threshold(value: Any) -> Any:
 
 ANY = ValueKind(lambda value: value)
 WORD = ValueKind(_typed("text", lambda value: isinstance(value, str)))
-FLAG = ValueKind(_typed("True or False", lambda value: isinstance(value, bool)))
+BOOLEAN = ValueKind(_typed("True or False", lambda value: isinstance(value, bool)))
 FUNCTION = ValueKind(
     _typed("a name or a function (outputs, targets)", lambda value: isinstance(value, str) or callable(value))
 )

@@ -26,8 +26,8 @@ class Call(NamedTuple):
 
     updates: int
     reason: str = ""
-    signal: int = 0
-    """The signal that caused the end, if any."""
+    os_signal: int = 0
+    """The operating system's signal that caused the end, if any."""
 
 
 def agreed_call(proposal: Call) -> Call:

@@ -18,7 +18,7 @@ from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import CheckpointFile, find
 from epochal.runs.run_folder import RunFolder
-from epochal.training.events import Checkpointed, Unsaved
+from epochal.training.events import Checkpointed, CheckpointFailed
 from epochal.training.loop import SnapshotSink
 from epochal.training.snapshot import Snapshot, checkpoint_file, merged
 
@@ -38,12 +38,16 @@ class CheckpointWriter(SnapshotSink):
     keeps = True
 
     def __init__(
-        self, run_folder: RunFolder, spec: Spec, snapshots: Iterable[Snapshot], tell: Callable[[Any], object]
+        self,
+        run_folder: RunFolder,
+        spec: Spec,
+        snapshots: Iterable[Snapshot],
+        on_progress: Callable[[Any], object],
     ) -> None:
         self._checkpoints, self._options = run_folder.checkpoints, run_folder.options
         self._interval = run_folder.options.interval
-        self._monitor, self._sign, self._tell = spec.monitor, spec.sign, tell
-        self._latest: dict[int, Snapshot] = {one.repeats.start: one for one in snapshots}
+        self._monitor, self._sign, self._on_progress = spec.monitor, spec.sign, on_progress
+        self._latest: dict[int, Snapshot] = {one.repeat_range.start: one for one in snapshots}
         self._files: dict[int, tuple[Snapshot, CheckpointFile]] = {}
         self._marks: dict[int, tuple[int, int | None, float]] = {}
         self._running: set[int] = set()
@@ -57,16 +61,16 @@ class CheckpointWriter(SnapshotSink):
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
-    def begin(self, stack: BaseRepeatStack, repeats: range) -> None:
+    def begin(self, stack: BaseRepeatStack, repeat_range: range) -> None:
         with self._condition:
-            self._running.add(repeats.start)
-        self._mark(stack, repeats)
+            self._running.add(repeat_range.start)
+        self._mark(stack, repeat_range)
 
-    def _mark(self, stack: BaseRepeatStack, repeats: range) -> None:
+    def _mark(self, stack: BaseRepeatStack, repeat_range: range) -> None:
         """Note where a stack is, and after which update its next snapshot is due, unless by the clock."""
         most = self.max_updates(stack)
         following = None if most is None else stack.update + most
-        self._marks[repeats.start] = (stack.update, following, time.monotonic())
+        self._marks[repeat_range.start] = (stack.update, following, time.monotonic())
 
     def max_updates(self, stack: BaseRepeatStack) -> int | None:
         count, unit = int(self._interval.count), self._interval.unit
@@ -80,13 +84,15 @@ class CheckpointWriter(SnapshotSink):
         following = (epoch // count + 1) * count
         return plan.first_update(following) - stack.update if following <= plan.epochs else None
 
-    def due(self, stack: BaseRepeatStack, repeats: range) -> bool:
-        update, following, at = self._marks[repeats.start]
+    def due(self, stack: BaseRepeatStack, repeat_range: range) -> bool:
+        update, following, at = self._marks[repeat_range.start]
         if self._timed:
             return stack.update != update and time.monotonic() - at >= self._pause
         return following is not None and stack.update >= following
 
-    def hand_over(self, stack: BaseRepeatStack, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def hand_over(
+        self, stack: BaseRepeatStack, repeat_range: range, snapshot: Callable[[], Snapshot]
+    ) -> None:
         """Save a snapshot in the background."""
         begin = time.monotonic()
         one = snapshot()
@@ -95,19 +101,19 @@ class CheckpointWriter(SnapshotSink):
             # By the clock, a newer snapshot replaces a waiting one; otherwise each one is written.
             while self._waiting and not self._timed and self._error is None:
                 self._condition.wait()
-            self._latest[repeats.start] = one
-            self._handed.add(repeats.start)
+            self._latest[repeat_range.start] = one
+            self._handed.add(repeat_range.start)
             self._waiting = True
             self._condition.notify_all()
         if self._timed:
             self._pause = max(self._interval.count, (time.monotonic() - begin) / BLOCKING_SHARE)
-        self._mark(stack, repeats)
+        self._mark(stack, repeat_range)
 
-    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeat_range: range, snapshot: Callable[[], Snapshot]) -> None:
         one = snapshot()
         with self._condition:
-            self._latest[repeats.start] = one
-            self._running.discard(repeats.start)
+            self._latest[repeat_range.start] = one
+            self._running.discard(repeat_range.start)
             self._condition.notify_all()
 
     def take(self, one: Snapshot) -> None:
@@ -115,7 +121,7 @@ class CheckpointWriter(SnapshotSink):
         now = time.monotonic()
         with self._condition:
             self._raise()
-            self._latest[one.repeats.start] = one
+            self._latest[one.repeat_range.start] = one
             if not self._timed or now - self._taken >= self._pause:
                 self._waiting, self._taken = True, now
                 self._condition.notify_all()
@@ -133,7 +139,7 @@ class CheckpointWriter(SnapshotSink):
         self._raise()
 
     def _raise(self) -> None:
-        if self._error is not None and (self._options.if_unsaved == "stop" or self._ended):
+        if self._error is not None and (self._options.on_checkpoint_error == "stop" or self._ended):
             raise self._error
 
     def _write_all(self) -> None:
@@ -170,11 +176,11 @@ class CheckpointWriter(SnapshotSink):
                 self._error = SaveFailed(words + hint)
                 self._error.__cause__ = error
                 self._condition.notify_all()
-            self._tell(Unsaved(updates, words.rstrip(".")))
+            self._on_progress(CheckpointFailed(updates, words.rstrip(".")))
             return
         with self._condition:
             self._error = None
-        self._tell(Checkpointed(updates, time.monotonic() - begin))
+        self._on_progress(Checkpointed(updates, time.monotonic() - begin))
 
     def _as_files(self, latest: Mapping[int, Snapshot]) -> list[CheckpointFile]:
         for start, one in latest.items():
@@ -189,7 +195,7 @@ class CheckpointWriter(SnapshotSink):
         found = [
             float(own.columns[self._monitor][-1])
             for one in latest.values()
-            for repeat in one.repeats
+            for repeat in one.repeat_range
             if len(own := one.curves.of(repeat))
         ]
         value = self._sign * sum(found) / len(found) if found else math.nan

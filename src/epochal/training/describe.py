@@ -197,7 +197,7 @@ def environment(stacks: RepeatStacks | None = None, deterministic: bool = False)
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": ": ".join(kinds),
-        **({"devices": stacks.devices, "devices_a_batch": stacks.devices_per_batch} if stacks else {}),
+        **({"devices": stacks.devices, "devices_per_batch": stacks.devices_per_batch} if stacks else {}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),
         "system": platform.system(),

@@ -73,7 +73,7 @@ class Checkpointed:
 
 
 @dataclass(frozen=True)
-class Unsaved:
+class CheckpointFailed:
     """A checkpoint could not be written; the training continues as configured."""
 
     updates: int
@@ -92,11 +92,11 @@ class RunEnded:
     """The last event."""
 
     run: Run
-    unsaved: str = ""
+    save_error: str = ""
     """Why the run could not be written, or empty."""
 
 
-_OfRun = RunStarted | Resumed | Checkpointed | Unsaved | ClusterNote | RunEnded
+_OfRun = RunStarted | Resumed | Checkpointed | CheckpointFailed | ClusterNote | RunEnded
 Event = _OfRun | Evaluated | Progressed | RepeatEnded
 
 

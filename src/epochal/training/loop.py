@@ -32,21 +32,23 @@ class SnapshotSink:
 
     keeps = False
 
-    def begin(self, stack: BaseRepeatStack, repeats: range) -> None:
+    def begin(self, stack: BaseRepeatStack, repeat_range: range) -> None:
         """A stack begins or resumes."""
 
     def max_updates(self, stack: BaseRepeatStack) -> int | None:
         """Most updates until the next snapshot; None if no number of updates decides when it is due."""
         return None
 
-    def due(self, stack: BaseRepeatStack, repeats: range) -> bool:
+    def due(self, stack: BaseRepeatStack, repeat_range: range) -> bool:
         """Whether a snapshot is due."""
         return False
 
-    def hand_over(self, stack: BaseRepeatStack, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def hand_over(
+        self, stack: BaseRepeatStack, repeat_range: range, snapshot: Callable[[], Snapshot]
+    ) -> None:
         """Take a snapshot of a running stack."""
 
-    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeat_range: range, snapshot: Callable[[], Snapshot]) -> None:
         """Take the last snapshot of a stack."""
 
     def take(self, one: Snapshot) -> None:
@@ -56,24 +58,24 @@ class SnapshotSink:
 class StackProgress(NamedTuple):
     """What a stack reports after a call: new evaluations, and updates so far and at most of each repeat."""
 
-    repeats: range
+    repeat_range: range
     curves: Curves
     updates: int
     max_updates: int
     seconds: float
 
 
-class Control:
+class StopSignal:
     """Stops a training: `stop()` lets each repeat finish its call and keep its results."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.signal = 0
-        """The signal that stopped it, in this or another process of the group; else 0."""
+        self.os_signal = 0
+        """The operating system's signal that stopped it, here or in another process of the group; else 0."""
 
-    def stop(self, signal: int = 0) -> None:
+    def stop(self, os_signal: int = 0) -> None:
         """Stop all repeats at the next end of a call."""
-        self.signal = self.signal or signal
+        self.os_signal = self.os_signal or os_signal
         self._event.set()
 
     @property
@@ -84,80 +86,80 @@ class Control:
 
 def train_stack(
     prepared: Prepared,
-    control: Control,
-    report: Callable[[StackProgress], object],
+    stop_signal: StopSignal,
+    on_progress: Callable[[StackProgress], object],
     sink: SnapshotSink,
-    repeats: range,
+    repeat_range: range,
     resume_from: Snapshot | None,
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> StackResult | None:
-    """Train a stack until it ends or is stopped by `control` or the executor; None if it had not begun then.
+    """Train a stack until it ends, or `stop_signal` or the executor stops it; None if it had not begun.
 
-    `report` is called after each call of the program; `resume_from` is the snapshot of its repeats, if any.
+    `on_progress` is called after each call of the program; `resume_from` is its snapshot, if any.
     """
     seconds = min((one.seconds for one in prepared.budgets if one.seconds is not None), default=None)
 
     def proposal() -> Call:
         """The next call that this process wants, or why none."""
         reason = ""
-        if control.stopped or stopped():
+        if stop_signal.stopped or stopped():
             reason = INTERRUPTED
         elif seconds is not None and stack.seconds >= seconds:
             reason = f"the budget of {seconds:g} seconds is spent"
         most = sink.max_updates(stack)
         updates = stack.updates_per_call
-        return Call(updates if most is None else min(updates, most), reason, control.signal)
+        return Call(updates if most is None else min(updates, most), reason, stop_signal.os_signal)
 
-    def tell(evaluations: Sequence[StackEvaluation]) -> None:
-        rows = curves_of(prepared.plan, prepared.spec.metric_names, repeats, evaluations)
+    def add_evaluations(evaluations: Sequence[StackEvaluation]) -> None:
+        rows = curves_of(prepared.plan, prepared.spec.metric_names, repeat_range, evaluations)
         if sink.keeps and len(rows):
             curves.append(rows)
-        report(StackProgress(repeats, rows, stack.update, stack.last_update, stack.seconds))
+        on_progress(StackProgress(repeat_range, rows, stack.update, stack.last_update, stack.seconds))
 
     def snapshot() -> Snapshot:
         curves[:] = [Curves.concatenate(curves)]
-        return Snapshot(repeats, stack.snapshot(), curves[0])
+        return Snapshot(repeat_range, stack.snapshot(), curves[0])
 
     with process_group().reporting_errors(), ExitStack() as resources:
-        interrupted = process_group().decide("a stack", control.stopped or stopped(), any)
-        if interrupted and repeats.start > 0 and resume_from is None:
+        interrupted = process_group().decide("a stack", stop_signal.stopped or stopped(), any)
+        if interrupted and repeat_range.start > 0 and resume_from is None:
             return None
         state = None if resume_from is None else resume_from.state
         curves = [] if resume_from is None else [resume_from.curves]
-        stack = make_stack(prepared, repeats, devices=devices, resume_from=state)
+        stack = make_stack(prepared, repeat_range, devices=devices, resume_from=state)
         resources.callback(stack.close)
         del state, resume_from  # may be large, and the stack has its own copy
         reason = failed = ""
-        sink.begin(stack, repeats)
+        sink.begin(stack, repeat_range)
         while not stack.done:
-            most, reason, signal = agreed_call(proposal())
+            most, reason, os_signal = agreed_call(proposal())
             if reason == INTERRUPTED:
-                control.stop(signal)
+                stop_signal.stop(os_signal)
             if reason:
                 break
             try:
                 stack.updates_per_call = max(stack.updates_per_call, most)  # that of process 0 counts
-                tell(stack.advance(most))
+                add_evaluations(stack.advance(most))
             except DataFailed as error:
                 if not stack.update or not process_group().alone:
                     raise
                 reason = failed = error.sentence.rstrip(".")
                 break
-            if sink.due(stack, repeats) and not stack.done:
-                sink.hand_over(stack, repeats, snapshot)
+            if sink.due(stack, repeat_range) and not stack.done:
+                sink.hand_over(stack, repeat_range, snapshot)
         reason = reason or stack.end_reason
         if not reason and stack.update >= stack.last_update < prepared.plan.updates:
             reason = f"the budget of {stack.last_update:,} updates is spent"
-        # The snapshot is the place before the last evaluation, which a longer training would not make there.
+        # Take the snapshot before the final evaluation: a run with more epochs would not evaluate here.
         if stack.update:
-            sink.end(repeats, snapshot)
+            sink.end(repeat_range, snapshot)
         try:
-            tell(stack.finish())
+            add_evaluations(stack.finish())
         except DataFailed:
             if not failed:
                 raise
-        return StackResult.of(stack, repeats, reason, failed)
+        return StackResult.of(stack, repeat_range, reason, failed)
 
 
 def curves_of(
@@ -166,14 +168,14 @@ def curves_of(
     """Evaluations of a stack as compact rows, since there may be millions."""
     if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
-    at, place = np.nonzero([one.running for one in evaluations])
+    at, row = np.nonzero([one.running for one in evaluations])
     updates = tuple(one.update for one in evaluations)
     epochs, samples = _after(plan, updates)
     if evaluations[0].samples is not None:
         samples = np.array([one.samples for one in evaluations])
-    values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
+    values = np.array([one.values for one in evaluations])[at, row].astype(np.float64)
     return Curves(
-        np.array(repeats)[place],
+        np.array(repeats)[row],
         epochs[at],
         np.array(updates)[at],
         samples[at],
@@ -203,8 +205,12 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     stacks = prepared.stacks
-    repeats, team, workers = max(stacks.repeats, key=len), stacks.device_groups[0], stacks.programs_per_device
-    data, most = prepared.stack_data(repeats, team), prepared.plan.batch_sizes[0]
+    repeat_range, team, workers = (
+        max(stacks.repeat_ranges, key=len),
+        stacks.device_groups[0],
+        stacks.programs_per_device,
+    )
+    data, most = prepared.stack_data(repeat_range, team), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *notes: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), notes=notes)
@@ -212,7 +218,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
     @functools.cache
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
-        stack = cast(RepeatStack, make_stack(cut, repeats, data=data, devices=team))
+        stack = cast(RepeatStack, make_stack(cut, repeat_range, data=data, devices=team))
         return workers * max(_needs(stack))
 
     free = bytes_available()
@@ -239,7 +245,7 @@ def _needs(stack: RepeatStack) -> Iterator[int]:
 
 def make_stack(
     prepared: Prepared,
-    repeats: range,
+    repeat_range: range,
     fixed_updates_per_call: int | None = None,
     data: StackData | None = None,
     devices: tuple[jax.Device, ...] = (),
@@ -248,7 +254,7 @@ def make_stack(
     """A stack for some repeats, compiled, at its first update, or where `resume_from` was taken."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
-        "spec": replace(prepared.spec, repeats=len(repeats)),
+        "spec": replace(prepared.spec, n_repeats=len(repeat_range)),
         "plan": prepared.plan.passes,
         "per_epoch": prepared.plan.updates_per_epoch,
         "eval_interval": prepared.eval_interval,
@@ -259,5 +265,5 @@ def make_stack(
         "resume_from": resume_from,
     }
     if prepared.streamed:
-        return StreamedRepeatStack(data=prepared.streamed_stack_data(repeats[0], devices), **common)
-    return RepeatStack(data=prepared.stack_data(repeats, devices) if data is None else data, **common)
+        return StreamedRepeatStack(data=prepared.streamed_stack_data(repeat_range[0], devices), **common)
+    return RepeatStack(data=prepared.stack_data(repeat_range, devices) if data is None else data, **common)

@@ -94,7 +94,7 @@ class Prepared(SplitSamples):
     @cached_property
     def max_vmapped(self) -> int:
         """Most vmapped repeats that fit."""
-        return max(map(len, self._stacks(unvmapped=self.streamed).repeats))
+        return max(map(len, self._stacks(unvmapped=self.streamed).repeat_ranges))
 
     @cached_property
     def fits_vmapped(self) -> bool:
@@ -156,11 +156,11 @@ class Prepared(SplitSamples):
         return self.settings.repeats == 1 or "split" not in self.settings.vary
 
     @cached_property
-    def of_shares(self) -> frozenset[str]:
-        """Metrics in the target's units that are here evaluated on shares of the last value of a window."""
+    def on_relative_targets(self) -> frozenset[str]:
+        """Metrics in target units, evaluated here on ratios to the last value of the window."""
         line = self.dataset.timeline
-        shares = line is not None and bool((line.scale != 1).any())
-        return frozenset(one.name for one in self.spec.metrics if shares and one.in_target_units)
+        ratios = line is not None and bool((line.scale != 1).any())
+        return frozenset(one.name for one in self.spec.metrics if ratios and one.in_target_units)
 
     @cached_property
     def same_validation(self) -> bool:

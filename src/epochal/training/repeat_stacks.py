@@ -27,7 +27,7 @@ SMALL_UPDATE = 2**20
 class RepeatStacks:
     """The stacks of a training and where they run."""
 
-    repeats: tuple[range, ...]
+    repeat_ranges: tuple[range, ...]
     """The repeats of each stack, vmapped in one program."""
     device_groups: tuple[tuple[jax.Device, ...], ...]
     """The devices of parallel stacks; empty for JAX's default."""

@@ -16,7 +16,7 @@ from epochal.curves import Curves
 from epochal.errors import Refusal
 from epochal.training.events import ClusterNote
 from epochal.training.executor import RayCluster, Threads, WorkItem
-from epochal.training.loop import Control, SnapshotSink, StackProgress, train_stack
+from epochal.training.loop import SnapshotSink, StackProgress, StopSignal, train_stack
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
 from epochal.training.result import StackResult
@@ -25,56 +25,66 @@ from epochal.training.snapshot import Snapshot
 
 def train_repeats(
     prepared: Prepared,
-    control: Control,
-    tell: Callable[[Any], object],
+    stop_signal: StopSignal,
+    on_progress: Callable[[Any], object],
     sink: SnapshotSink,
-    stacks: Sequence[range],
+    repeat_ranges: Sequence[range],
     snapshots: dict[int, Snapshot],
     cluster: RayCluster | None,
 ) -> None:
     """Train stacks of repeats, on this machine or a cluster; runs in a thread of its own.
 
-    `tell` is called with what stacks report (`StackProgress`), their results (`StackResult`) and
-    `ClusterNote` events, and at the end with None or an error. `snapshots` go by the first repeat of their
-    stack; emptied.
+    `on_progress` is called with what stacks report (`StackProgress`), their results (`StackResult`) and
+    `ClusterNote` events, and at the end with None or an error. `snapshots`: keyed by the stack's first
+    repeat; entries are removed as used.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
-    tasks = [WorkItem(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in stacks]
+    work_items = [
+        WorkItem(repeat_range, f"repeat {repeat_range.start + 1}", large=large)
+        for repeat_range in repeat_ranges
+    ]
 
     def trained(
-        repeats: range, devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
+        repeat_range: range, devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> StackResult | None:
         try:
             return train_stack(
-                prepared, control, tell, sink, repeats, snapshots.pop(repeats.start, None), devices, stopped
+                prepared,
+                stop_signal,
+                on_progress,
+                sink,
+                repeat_range,
+                snapshots.pop(repeat_range.start, None),
+                devices,
+                stopped,
             )
         except BaseException as error:
-            tell(error)  # at once: another stack may hang until somebody closes what it reads
+            on_progress(error)  # at once: another stack may hang until somebody closes what it reads
             raise
 
     try:
         if cluster is not None:
-            for task, (advanced, snapshot, result) in cluster.map_unordered(tasks):
-                tasks.remove(task)
+            for work_item, (advanced, snapshot, result) in cluster.map_unordered(work_items):
+                work_items.remove(work_item)
                 if snapshot is not None:
                     sink.take(snapshot)
-                tell(advanced)
-                tell(result)
+                on_progress(advanced)
+                on_progress(result)
                 if words := cluster.news():
-                    tell(ClusterNote(words))
-        # What was stopped on a cluster has its end here, as it would have had without.
-        for _, result in Threads(trained, prepared.stacks.device_groups).map_unordered(tasks):
-            tell(result)
-        tell(None)
+                    on_progress(ClusterNote(words))
+        # Repeats that stopped on the cluster are finished here, as in a local run.
+        for _, result in Threads(trained, prepared.stacks.device_groups).map_unordered(work_items):
+            on_progress(result)
+        on_progress(None)
     except BaseException as error:
-        tell(error)
+        on_progress(error)
 
 
 def cluster_for(
     prepared: Prepared,
     address: str | None,
     folder: str | Path | None,
-    control: Control,
+    stop_signal: StopSignal,
     resources: ExitStack,
     snapshots: Mapping[int, Snapshot] | None = None,
 ) -> RayCluster | None:
@@ -106,8 +116,8 @@ def cluster_for(
         address,
         _trainer,
         replace(prepared),  # a copy, since devices that this one may have looked up can't be sent
-        lambda repeats, put: (repeats, given.get(repeats.start)),
-        lambda: control.stopped,
+        lambda repeat_range, put: (repeat_range, given.get(repeat_range.start)),
+        lambda: stop_signal.stopped,
         remedy,
     )
     resources.callback(cluster.close)
@@ -127,9 +137,11 @@ def _trainer(prepared: Prepared) -> Callable[..., _Returned | None]:
     def trained(
         work: tuple[range, Snapshot | None], devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> _Returned | None:
-        repeats, snapshot = work
+        repeat_range, snapshot = work
         reports, last = list[StackProgress](), _Last()
-        result = train_stack(prepared, Control(), reports.append, last, repeats, snapshot, devices, stopped)
+        result = train_stack(
+            prepared, StopSignal(), reports.append, last, repeat_range, snapshot, devices, stopped
+        )
         if result is None:
             return None
         rows = Curves.concatenate([one.curves for one in reports])
@@ -142,5 +154,5 @@ class _Last(SnapshotSink):
     keeps = True
     snapshot: Snapshot | None = None
 
-    def end(self, repeats: range, snapshot: Callable[[], Snapshot]) -> None:
+    def end(self, repeat_range: range, snapshot: Callable[[], Snapshot]) -> None:
         self.snapshot = snapshot()

@@ -16,7 +16,7 @@ from epochal.data import Split
 from epochal.engine.optimizers import eval_params
 from epochal.engine.repeat_stack import BaseRepeatStack
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
-from epochal.engine.update import Packing
+from epochal.engine.update import ParamRaveler
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
 from epochal.models.wrappers import inner_variables
@@ -35,7 +35,7 @@ from epochal.training.scoring import effective_samples, forecasts_of, optimism_o
 class StackResult:
     """The final state of a stack, on the host."""
 
-    repeats: range
+    repeat_range: range
     state: RepeatState
     update: int
     epoch: float
@@ -48,11 +48,11 @@ class StackResult:
     """Number of samples, for a source without length."""
 
     @classmethod
-    def of(cls, stack: BaseRepeatStack, repeats: range, reason: str, failed: str = "") -> StackResult:
+    def of(cls, stack: BaseRepeatStack, repeat_range: range, reason: str, failed: str = "") -> StackResult:
         """Fetch the state of a stack."""
-        state = jax.tree.map(np.asarray, stack.train_state.repeats)
+        state = jax.tree.map(np.asarray, stack.train_state.repeat_states)
         samples = None if getattr(stack.data, "next_samples", None) is None else stack.samples
-        return cls(repeats, state, stack.update, stack.epochs, stack.seconds, reason, failed, samples)
+        return cls(repeat_range, state, stack.update, stack.epochs, stack.seconds, reason, failed, samples)
 
     def of_repeat(self, row: int) -> RepeatState:
         """The state of one repeat."""
@@ -62,7 +62,7 @@ class StackResult:
         self, prepared: Prepared, ends: Mapping[int, tuple[float, int, float]] = MappingProxyType({})
     ) -> Iterator[Outcome]:
         """The outcome of each repeat; `ends` has epochs, updates, seconds of last evaluations."""
-        for row, repeat in enumerate(self.repeats):
+        for row, repeat in enumerate(self.repeat_range):
             epochs, updates, seconds = ends.get(repeat, (self.epoch, self.update, self.seconds))
             one, plan = self.of_repeat(row), prepared.plan_of(repeat)
             passes = plan.passes
@@ -84,7 +84,7 @@ class StackResult:
             if not np.isfinite(one.best_value):
                 monitor = prepared.spec.monitor
                 stopped += f"; {monitor} was never a number, so the first parameters count as the best"
-            best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
+            best_update = passes.first_update(int(one.best_pass)) + int(one.best_index)
             yield Outcome(
                 repeat=repeat,
                 seed=prepared.settings.seed + repeat,
@@ -100,9 +100,9 @@ class StackResult:
 
 def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves, interrupted: bool) -> Run:
     """The finished run; `curves` has the rows of all repeats in order of arrival."""
-    results = sorted(results, key=lambda result: result.repeats.start)
+    results = sorted(results, key=lambda result: result.repeat_range.start)
     results = [result for result in results if result.update] or results
-    repeats = [repeat for result in results for repeat in result.repeats]
+    repeats = [repeat for result in results for repeat in result.repeat_range]
     curves = _arranged(curves, repeats)
     ends = {}
     for number, repeat in enumerate(repeats):
@@ -114,7 +114,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
     fitted = tuple(
         fitted_of(prepared, result.of_repeat(row), repeat)
         for result in results
-        for row, repeat in enumerate(result.repeats)
+        for row, repeat in enumerate(result.repeat_range)
     )
     baseline = _baselines(prepared, repeats, "validation") if prepared.part_size("validation") else {}
     settings = describe_settings(prepared)
@@ -164,7 +164,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": unscaled, "ended_by": ended_by, "of_shares": prepared.of_shares},
+        | {"unscaled": unscaled, "ended_by": ended_by, "on_relative_targets": prepared.on_relative_targets},
         same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
@@ -228,10 +228,10 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
 def fitted_of(prepared: Prepared, state: RepeatState, repeat: int) -> Fitted:
     """What one repeat has learned, from its state."""
     spec = prepared.spec
-    packed = Packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
+    raveler = ParamRaveler(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
-        return inner_variables(spec.model, Variables(packed.unpack(params), model))
+        return inner_variables(spec.model, Variables(raveler.unravel(params), model))
 
     return Fitted(
         best=variables(state.best_params, state.best_model),

@@ -15,7 +15,7 @@ from epochal.runs.studies import refuse_study
 from epochal.training.agreement import same_micro_batch, start_together
 from epochal.training.differences import differences
 from epochal.training.events import Resumed
-from epochal.training.loop import Control, micro_batched
+from epochal.training.loop import StopSignal, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
@@ -64,9 +64,9 @@ def resume(
     >>> longer.plan.epochs, longer.curves.epoch[-1]
     (5, np.float64(5.0))
     """
-    control, shown = Control(), display(progress)
-    found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
-    return load(folder, model) if isinstance(found, Run) else run_to_end(found, control, shown)
+    stop_signal, shown = StopSignal(), display(progress)
+    found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, stop_signal=stop_signal, **given)
+    return load(folder, model) if isinstance(found, Run) else run_to_end(found, stop_signal, shown)
 
 
 def resuming(
@@ -76,7 +76,7 @@ def resuming(
     data: Any = None,
     epochs: int | None = None,
     ray: str | None = None,
-    control: Control | None = None,
+    stop_signal: StopSignal | None = None,
     saving: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     **given: Any,
@@ -85,7 +85,7 @@ def resuming(
 
     `saving` has fields of `SaveOptions` to change; `progress` takes (what, done, total) during slow reading.
     """
-    others, path, control = process_group(), Path(folder), control or Control()
+    others, path, stop_signal = process_group(), Path(folder), stop_signal or StopSignal()
     refuse_study(path)
     reopened = others.run_on_leader("the run folder", lambda: RunFolder.reopen(path, **(saving or {})))
     run_folder, first = reopened or (None, {})
@@ -122,7 +122,7 @@ def resuming(
         updates, snapshots, passed_over = others.run_on_all("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # its present path
-        cluster = cluster_for(prepared, ray, path, control, resources, snapshots)
+        cluster = cluster_for(prepared, ray, path, stop_signal, resources, snapshots)
 
         def begin() -> None:
             if run_folder is not None and (longer != request or saving):
@@ -132,7 +132,7 @@ def resuming(
         resources = resources.pop_all()
     environment = environment_changes(request["environment"], environment_of(prepared))
     resumed = Resumed(sum(one.updates for one in snapshots.values()), (*notes, *passed_over, *environment))
-    return Events(prepared, control, resources, run_folder, cluster, snapshots, resumed)
+    return Events(prepared, stop_signal, resources, run_folder, cluster, snapshots, resumed)
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

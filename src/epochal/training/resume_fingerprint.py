@@ -20,7 +20,7 @@ from epochal.engine.program import init_repeat_state
 from epochal.engine.rules import Never, Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import SplitPart
-from epochal.engine.update import Packing, make_update_step
+from epochal.engine.update import ParamRaveler, make_update_step
 from epochal.models import model_input_dtype, shapes_of
 from epochal.settings import DECLARED
 from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
@@ -178,13 +178,13 @@ def program_digest(prepared: Prepared) -> str:
         None,
     )
     rates = Schedule().rates(1.0, 1)
-    step = make_update_step(spec, Packing(spec, shapes.params))
+    step = make_update_step(spec, ParamRaveler(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: init_repeat_state(spec, spec.model.init(key, sample)))
-    repeat = state_of(prepared)
+    repeat_state = state_of(prepared)
     judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))
     return _program_digest(
         begin(key, sample),
-        jax.make_jaxpr(step)(repeat, batch, key, whole, whole, rates, whole),
+        jax.make_jaxpr(step)(repeat_state, batch, key, whole, whole, rates, whole),
         judged(shapes, batch.inputs),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves
-from epochal.engine.state import Position, RepeatState, StackState, TrainState
+from epochal.engine.state import Cursor, RepeatState, StackState, TrainState
 from epochal.errors import Refusal
 from epochal.models.wrappers import names_of
 from epochal.runs.checkpoints import CheckpointFile
@@ -26,7 +26,7 @@ from epochal.training.resume_fingerprint import state_of
 class Snapshot(NamedTuple):
     """The state of vmapped repeats between two updates, with their curves."""
 
-    repeats: range
+    repeat_range: range
     state: StackState
     curves: Curves
     """With the original numbers of the repeats."""
@@ -34,7 +34,7 @@ class Snapshot(NamedTuple):
     @property
     def updates(self) -> int:
         """Updates so far, over all its repeats."""
-        return self.state.update * len(self.repeats)
+        return self.state.update * len(self.repeat_range)
 
 
 _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "seconds": np.float64}
@@ -43,19 +43,24 @@ _COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "secon
 def checkpoint_file(snapshot: Snapshot) -> CheckpointFile:
     """The snapshot of one stack, as in a checkpoint."""
     tensors: dict[str, NDArray[Any]] = {}
-    for row, repeat in enumerate(snapshot.repeats):
+    for row, repeat in enumerate(snapshot.repeat_range):
         tensors |= {
-            f"{repeat}/state/{name}": leaf[row] for name, leaf in _named(snapshot.state.train_state.repeats)
+            f"{repeat}/state/{name}": leaf[row]
+            for name, leaf in _named(snapshot.state.train_state.repeat_states)
         }
         own = snapshot.curves.of(repeat)
         tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
         tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
     train_state, update, seconds, samples = snapshot.state
-    position = {name: value.item() for name, value in train_state.position._asdict().items()}
-    stack = {"repeats": [snapshot.repeats.start, snapshot.repeats.stop], "update": update, "seconds": seconds}
-    stack |= {"samples": samples, "position": position}
-    last = f"-{snapshot.repeats.stop - 1}" if len(snapshot.repeats) > 1 else ""
-    return CheckpointFile(f"repeats-{snapshot.repeats.start}{last}", tensors, {"stacks": [stack]})
+    cursor = {name: value.item() for name, value in train_state.cursor._asdict().items()}
+    stack = {
+        "repeats": [snapshot.repeat_range.start, snapshot.repeat_range.stop],
+        "update": update,
+        "seconds": seconds,
+    }
+    stack |= {"samples": samples, "cursor": cursor}
+    last = f"-{snapshot.repeat_range.stop - 1}" if len(snapshot.repeat_range) > 1 else ""
+    return CheckpointFile(f"repeats-{snapshot.repeat_range.start}{last}", tensors, {"stacks": [stack]})
 
 
 def merged(files: Sequence[CheckpointFile]) -> CheckpointFile:
@@ -77,33 +82,33 @@ def read_snapshots(prepared: Prepared, files: Sequence[CheckpointFile]) -> dict[
     }
 
 
-def regroup(snapshots: Mapping[int, Snapshot], repeats: range) -> list[tuple[range, Snapshot | None]]:
-    """Stacks for vmapped repeats, split where their positions differ."""
+def regroup(snapshots: Mapping[int, Snapshot], repeat_range: range) -> list[tuple[range, Snapshot | None]]:
+    """Stacks for vmapped repeats, split where their cursors differ."""
 
-    def place(repeat: int) -> Any:
+    def progress_of(repeat: int) -> Any:
         one = snapshots.get(repeat)
-        return one and (one.state.update, tuple(value.item() for value in one.state.train_state.position))
+        return one and (one.state.update, tuple(value.item() for value in one.state.train_state.cursor))
 
     stacks = []
-    for _, same in itertools.groupby(repeats, key=place):
+    for _, same in itertools.groupby(repeat_range, key=progress_of):
         numbers = list(same)
         part = range(numbers[0], numbers[-1] + 1)
         stacks.append((part, _joined(part, snapshots) if numbers[0] in snapshots else None))
     return stacks
 
 
-def _joined(repeats: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
-    ones = [snapshots[repeat] for repeat in repeats]
+def _joined(repeat_range: range, snapshots: Mapping[int, Snapshot]) -> Snapshot:
+    ones = [snapshots[repeat] for repeat in repeat_range]
     first = ones[0].state
-    state = first.train_state.repeats
+    state = first.train_state.repeat_states
     if len(ones) > 1:
-        states = [one.state.train_state.repeats for one in ones]
+        states = [one.state.train_state.repeat_states for one in ones]
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
     kept = first._replace(
-        train_state=TrainState(first.train_state.position, state),
+        train_state=TrainState(first.train_state.cursor, state),
         seconds=max(one.state.seconds for one in ones),
     )
-    return Snapshot(repeats, kept, Curves.concatenate([one.curves for one in ones]))
+    return Snapshot(repeat_range, kept, Curves.concatenate([one.curves for one in ones]))
 
 
 def _named(state: RepeatState) -> Iterator[tuple[str, Any]]:
@@ -124,11 +129,11 @@ def _one(
             )
         leaves.append(leaf[None])
     state: RepeatState = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
-    given = stack["position"]
+    given = stack["cursor"]
     types = {"eval_due": np.bool_, "samples_since_eval": np.uint32, "samples_since_eval_high": np.uint32}
-    position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
+    cursor = Cursor(**{name: types.get(name, np.int32)(given[name]) for name in Cursor._fields})
     numbers = int(stack["update"]), float(stack["seconds"]), int(stack["samples"])
-    kept = StackState(TrainState(position, state), *numbers)
+    kept = StackState(TrainState(cursor, state), *numbers)
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.metric_names}
     rows: dict[str, Any] = {
         name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()

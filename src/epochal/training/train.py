@@ -27,6 +27,7 @@ from epochal.training.agreement import INTERRUPTED, same_micro_batch, start_toge
 from epochal.training.checkpointer import CheckpointWriter
 from epochal.training.events import (
     Checkpointed,
+    CheckpointFailed,
     ClusterNote,
     Event,
     Progressed,
@@ -34,11 +35,10 @@ from epochal.training.events import (
     Resumed,
     RunEnded,
     RunStarted,
-    Unsaved,
     evaluations,
 )
 from epochal.training.executor import RayCluster
-from epochal.training.loop import Control, SnapshotSink, StackProgress, micro_batched
+from epochal.training.loop import SnapshotSink, StackProgress, StopSignal, micro_batched
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
@@ -105,15 +105,17 @@ def fit(
     >>> fit(MLP(4), X, y, epochs=2).task.kind
     'regression'
     """
-    control, shown = Control(), display(progress)
+    stop_signal, shown = StopSignal(), display(progress)
     y = y_or_target(y, target)
-    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
-    return run_to_end(events, control, shown)
+    events = train(
+        model, data, y, sample_weight=sample_weight, stop_signal=stop_signal, out=out, ray=ray, **options
+    )
+    return run_to_end(events, stop_signal, shown)
 
 
-def run_to_end(events: Events, control: Control, shown: Display | None = None) -> Run:
+def run_to_end(events: Events, stop_signal: StopSignal, shown: Display | None = None) -> Run:
     """Read the events up to the last, and return its run; Ctrl-C stops it early, a second one leaves."""
-    printer = None if shown is None else EventPrinter(shown, control)
+    printer = None if shown is None else EventPrinter(shown, stop_signal)
     ended: RunEnded | None = None
     try:
         while ended is None:
@@ -124,15 +126,15 @@ def run_to_end(events: Events, control: Control, shown: Display | None = None) -
                     if printer is not None:
                         printer.take(event)
             except KeyboardInterrupt:
-                if control.stopped:
+                if stop_signal.stopped:
                     events.close_within_timeout()
                     raise
-                control.stop()
+                stop_signal.stop()
     finally:
         if printer is not None:
             printer.close()
-    if ended.unsaved:
-        raise SaveFailed(ended.unsaved, ended.run)
+    if ended.save_error:
+        raise SaveFailed(ended.save_error, ended.run)
     return ended.run
 
 
@@ -144,7 +146,7 @@ def train(
     *,
     target: str | int | None = None,
     sample_weight: Any = None,
-    control: Control | None = None,
+    stop_signal: StopSignal | None = None,
     out: str | Path | SaveOptions | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
@@ -160,7 +162,7 @@ def train(
         y: as in `fit`.
         target: as in `fit`.
         sample_weight: as in `fit`.
-        control: stops it (`Control.stop`).
+        stop_signal: stops it (`StopSignal.stop`).
         out: as in `fit`.
         ray: as in `fit`.
         **options: those of a training, by name:
@@ -169,7 +171,7 @@ def train(
     saving = None if out is None else out if isinstance(out, SaveOptions) else SaveOptions(out)
 
     def settled() -> Prepared:
-        if saving is not None and process_group().leads:
+        if saving is not None and process_group().is_main_process:
             refuse_existing(saving.path)
         check_model(model, data)
         settings = settings_of(options, ("sample_weight", "out", "ray", "progress"))
@@ -184,34 +186,34 @@ def train(
         return RunFolder.begin(saving, request_json(prepared), resume_fingerprint(prepared))
 
     folder = None if saving is None else Path(saving.path)
-    control = control or Control()
+    stop_signal = stop_signal or StopSignal()
     with ExitStack() as resources:
-        cluster = cluster_for(prepared, ray, folder, control, resources)
+        cluster = cluster_for(prepared, ray, folder, stop_signal, resources)
         run_folder = start_together(prepared, begin, folder)
         if run_folder is not None:
             resources.callback(run_folder.close)
         resources = resources.pop_all()
-    return Events(prepared, control, resources, run_folder, cluster)
+    return Events(prepared, stop_signal, resources, run_folder, cluster)
 
 
 class Events(Iterator[Event]):
     """The events of one training. An interrupt while waiting loses none of them.
 
-    The threads of stacks reference the queue and the control, not this object: when it is garbage-
+    The threads of stacks reference the queue and the stop signal, not this object: when it is garbage-
     collected, or the process ends, they are stopped at the end of their call.
     """
 
     def __init__(
         self,
         prepared: Prepared,
-        control: Control,
+        stop_signal: StopSignal,
         resources: ExitStack,
         run_folder: RunFolder | None = None,
         cluster: RayCluster | None = None,
         snapshots: Mapping[int, Snapshot] | None = None,
         resumed: Resumed | None = None,
     ) -> None:
-        self._prepared, self._control, self._cluster = prepared, control, cluster
+        self._prepared, self._stop_signal, self._cluster = prepared, stop_signal, cluster
         self._run_folder, self._snapshots = run_folder, dict(snapshots or {})
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
@@ -245,16 +247,16 @@ class Events(Iterator[Event]):
         return self._waiting.popleft()
 
     def _conclude(self) -> RunEnded:
-        unsaved = ""
+        save_error = ""
         try:
             if self._writer is not None:
                 self._writer.close()
         except SaveFailed as error:
-            unsaved = error.sentence
+            save_error = error.sentence
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
-        started = sum(len(result.repeats) for result in self._results)
+        started = sum(len(result.repeat_range) for result in self._results)
         stopped = any(result.reason == INTERRUPTED for result in self._results)  # or none, at the last moment
         interrupted = stopped or started < self._prepared.settings.repeats
         run = conclude(self._prepared, self._results, curves, interrupted)
@@ -266,15 +268,15 @@ class Events(Iterator[Event]):
             try:
                 run = self._run_folder.publish(run)
             except (Refusal, SaveFailed) as error:
-                unsaved = unsaved or error.sentence
+                save_error = save_error or error.sentence
             self._run_folder.close()
-        return RunEnded(run, unsaved)
+        return RunEnded(run, save_error)
 
     def close(self) -> None:
         """End the training now, and wait for its threads."""
         self._ended = True
         self._waiting.clear()
-        self._control.stop()
+        self._stop_signal.stop()
         self._prepared.close()  # first: a process that hangs while reading would block its stack
         self._end()
         self._prepared.close()
@@ -289,28 +291,29 @@ class Events(Iterator[Event]):
     def close_without_waiting(self) -> None:
         """As `close`, but wait for nothing: checkpoints stay, and a folder without any is removed."""
         self._end.detach()  # first: otherwise garbage collection of this object waits for its threads
-        self._control.stop()
+        self._stop_signal.stop()
         if self._run_folder is not None:
             self._run_folder.close()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        prepared, control, cluster, tell = self._prepared, self._control, self._cluster, self._queue.put
-        repeats = prepared.stacks.repeats
+        prepared, stop_signal, on_progress = self._prepared, self._stop_signal, self._queue.put
+        repeat_ranges, cluster = prepared.stacks.repeat_ranges, self._cluster
         if cluster is not None:
-            repeats = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
-        stacks = [stack for group in repeats for stack in regroup(self._snapshots, group)]
+            repeat_ranges = tuple(range(one, one + 1) for one in range(prepared.settings.repeats))
+        stacks = [stack for one in repeat_ranges for stack in regroup(self._snapshots, one)]
         snapshots = {stack.start: one for stack, one in stacks if one is not None}
         self._snapshots = {}  # a resumed stack no longer needs it, and it may be large
         sink = SnapshotSink()
         if self._run_folder is not None:
-            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, snapshots.values(), tell)
+            kept = snapshots.values()
+            sink = self._writer = CheckpointWriter(self._run_folder, prepared.spec, kept, on_progress)
             self._resources.enter_context(suppress(SaveFailed))
             self._resources.callback(self._writer.close)
-        job = (prepared, control, tell, sink, [stack for stack, _ in stacks], snapshots, cluster)
+        job = (prepared, stop_signal, on_progress, sink, [stack for stack, _ in stacks], snapshots, cluster)
         thread = threading.Thread(target=train_repeats, args=job, daemon=True)
         self._resources.callback(join_all, [thread])
-        self._resources.callback(control.stop)
+        self._resources.callback(stop_signal.stop)
         self._started = True
         thread.start()
 
@@ -321,16 +324,16 @@ class Events(Iterator[Event]):
                 raise news
             case None:
                 self._trained = True
-            case Checkpointed() | Unsaved() | ClusterNote():
+            case Checkpointed() | CheckpointFailed() | ClusterNote():
                 self._waiting.append(news)
             case StackResult():
                 self._results.append(news)
                 for one in news.outcomes(self._prepared):
                     self._waiting.append(RepeatEnded(one.repeat, one.epochs, one.stopped))
-            case StackProgress(repeats, rows, updates, most, seconds):
+            case StackProgress(repeat_range, rows, updates, most, seconds):
                 if len(rows):
                     self._curves.append(rows)
                     self._waiting.extend(evaluations(rows))
-                self._done |= dict.fromkeys(repeats, updates)
+                self._done |= dict.fromkeys(repeat_range, updates)
                 clock, most = time.perf_counter() - self._begin, most * self._prepared.settings.repeats
                 self._waiting.append(Progressed(sum(self._done.values()), most, clock, seconds))

@@ -27,7 +27,7 @@ from epochal.plan import BatchSchedule
 from epochal.runs.studies import write_study
 from epochal.settings import ADVISE_DEFAULTS, Options
 from epochal.settings.value_kinds import plain_number
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 from epochal.training.samples import as_dataset
 from epochal.training.signatures import settings_of, takes_options
 
@@ -52,7 +52,7 @@ def advise(
     target: str | None = None,
     target_value: float | None = None,
     folder: str | Path | None = None,
-    control: Control | None = None,
+    stop_signal: StopSignal | None = None,
     watch: OnStep | None = None,
     progress: bool | None = None,
     ray: str | None = None,
@@ -71,7 +71,7 @@ def advise(
         target_value: the value of the monitored metric that counts as reached, instead of one measured in
             each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
-        control: ends it from outside (`Control.stop`).
+        stop_signal: ends it from outside (`StopSignal.stop`).
         watch: called with a `ProgressStep` after each training.
         progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
@@ -85,11 +85,11 @@ def advise(
 
     Raises:
         Refusal: what cannot work, or a target that no setting reached.
-        Interrupted: the control was asked to stop.
+        Interrupted: `stop_signal` was set.
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
     """
-    control = control or Control()
-    steps = ProgressSteps(watch, progress, control)
+    stop_signal = stop_signal or StopSignal()
+    steps = ProgressSteps(watch, progress, stop_signal)
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
@@ -117,7 +117,7 @@ def advise(
     final_seeds = FINAL_SEEDS * repeats if small else max(MIN_FINAL_SEEDS, repeats)
     most = final_seeds + 2 * repeats + (MORE_REPEATS if small else 0)
     settings = settings_of({**given, "batch_size": "full", "repeats": most, "epochs": epochs})
-    runner = TrialRunner(prepare_shared(model, dataset, settings), control=control)
+    runner = TrialRunner(prepare_shared(model, dataset, settings), stop_signal=stop_signal)
     if size is not None:
         size = runner.base.plan.with_(batch_size=size).segments[0][1]
     steps.opening(runner.base.dataset)

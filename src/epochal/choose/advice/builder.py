@@ -68,9 +68,13 @@ def build_advice(adviser: Adviser) -> Advice:
         metrics={
             name: final.metric(name, bounds_of(name.partition(".")[2], loss_name))
             for name in final.metrics
-            if name.partition(".")[2] not in runner.base.of_shares
+            if name.partition(".")[2] not in runner.base.on_relative_targets
         }
-        | ({"validation.rmse": forecasts.rmse} if forecasts and "rmse" in runner.base.of_shares else {}),
+        | (
+            {"validation.rmse": forecasts.rmse}
+            if forecasts and "rmse" in runner.base.on_relative_targets
+            else {}
+        ),
         defaults=_beside(adviser, confirmed.defaults),
         best_tried=None if confirmed.winner is None else _beside(adviser, confirmed.winner),
         failures=final.failures,
@@ -118,7 +122,7 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     assert scores is not None
     best = adviser.best if winner is None else winner.point
     held = scores.results.get(best, {})
-    repeats = scores.seen(point, adviser.used)
+    repeats = scores.trained_repeats(point, adviser.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = scores.sign * scores.by_others(point, repeats)
     others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with

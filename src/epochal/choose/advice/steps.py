@@ -110,14 +110,14 @@ class Adviser:
 
     def advise(self) -> None:
         """All steps, one after the other."""
-        self.steps.say("timing updates")
+        self.steps.on_progress("timing updates")
         refuse_easy_target(self.runner, self.target_value, self.search_seeds)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         self._refuse_long()
         expected = duration(float(f"{self._expected():.2g}"))
-        self.steps.say("piloting", words=f"The advice takes about {expected} from here.")
+        self.steps.on_progress("piloting", words=f"The advice takes about {expected} from here.")
         self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.search_seeds)
         reference = self.pilot.reference
         self.search.target_values |= self._target_values([self.pilot.trials[point] for point in reference])
@@ -151,7 +151,7 @@ class Adviser:
     def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.spent += trial.seconds
-            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
+            self.steps.on_progress(phase, done, len(jobs), self.runner.executor.news())
             yield trial
 
     def _refuse_long(self) -> None:
@@ -216,7 +216,7 @@ class Adviser:
         reached = [one.updates for one in found if one.reached]
         if not reached:
             return None, "No training at the first batch size reached the target to measure it along."
-        self.steps.say("measuring the gradient noise")
+        self.steps.on_progress("measuring the gradient noise")
         updates = max(10, int(np.median(reached)))
         return pilots.noise_along(self.search, tuned, updates, self.search_seeds[:3]), ""
 

@@ -40,7 +40,7 @@ from epochal.plan import Plan
 from epochal.runs.studies import write_study
 from epochal.settings import COMPARE_DEFAULTS, Settings
 from epochal.stopping import budgets
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 from epochal.training.resume_fingerprint import program_digest
 from epochal.training.signatures import settings_of, takes_options
 
@@ -62,7 +62,7 @@ def compare(
     target_value: float | None = None,
     margin: float | None = None,
     folder: str | Path | None = None,
-    control: Control | None = None,
+    stop_signal: StopSignal | None = None,
     watch: OnStep | None = None,
     progress: bool | None = None,
     yes: bool = False,
@@ -95,7 +95,7 @@ def compare(
             differ by less are called practically the same. By default a fifth of the standard deviation over
             the repeats of the best setting; 0 for none.
         folder: keeps each finished training, so that the same call continues, or answers at once.
-        control: ends it from outside.
+        stop_signal: ends it from outside.
         watch: called after each training.
         progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         yes: start even if it would take more than an hour.
@@ -108,7 +108,7 @@ def compare(
 
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
-        Interrupted: the control was asked to stop; what was finished is in the folder.
+        Interrupted: `stop_signal` was set; what was finished is in the folder.
         ProcessLost: no node of the cluster is left; what was finished is in the folder.
 
     >>> from epochal.models import MLP
@@ -117,8 +117,8 @@ def compare(
     >>> found.best, [row.updates for row in found.rows]
     ('batch 8', [45, 3])
     """
-    control = control or Control()
-    steps = ProgressSteps(watch, progress, control)
+    stop_signal = stop_signal or StopSignal()
+    steps = ProgressSteps(watch, progress, stop_signal)
     if not isinstance(model, list | Mapping):
         check_model(model, data)
     y = y_or_target(y, target)
@@ -131,7 +131,7 @@ def compare(
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     columns, data = named_columns(y, sample_weight), source_from_xy(data, y, sample_weight, **reading)
     equal = fairness.parse_budget(budget)
-    settled = _settle(axes, common, data, equal, "batch_size" in options, control)
+    settled = _settle(axes, common, data, equal, "batch_size" in options, stop_signal)
     task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
     steps.opening(task.runner.base.dataset)
     steps.where = lambda: task.runner.executor.where
@@ -158,7 +158,7 @@ def _settle(
     data: Any,
     budget: EqualBudget,
     chosen_sizes: bool,
-    control: Control,
+    stop_signal: StopSignal,
 ) -> tuple[TrialRunner, list[Entry], dict[str, Plan], int, list[str]]:
     """All refusals, and what needs no training: settings with their plans, repeats, notes."""
     axes = {**axes, "epochs": _epochs(axes["epochs"], budget)}
@@ -183,7 +183,7 @@ def _settle(
             'use `budget="2s"` or `budget="1000updates"`.'
         )
     shared_by_all = prepare_shared(first["model"], data, replace(base, optimizer=first["optimizer"]))
-    runner = TrialRunner(shared_by_all, control=control)
+    runner = TrialRunner(shared_by_all, stop_signal=stop_signal)
     grid, notes = entries(axes, runner.base.plan.positions_per_epoch, chosen_sizes)
     plans = {entry.name: runner.prepared(_named(entry, "plan")).plan for entry in grid}
     return runner, grid, plans, repeats, notes
@@ -252,11 +252,11 @@ class _Race(ComparisonState):
         self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
         done = 0
         for family in dict.fromkeys(family for family, _ in timed):
-            self.steps.say(phase, done, len(timed))
+            self.steps.on_progress(phase, done, len(timed))
             candidates = [one for (own, _), one in timed.items() if own == family]
             self.timing[family] = measure(self.runner, candidates)
             done += len(candidates)
-        self.steps.say(phase, done, len(timed))
+        self.steps.on_progress(phase, done, len(timed))
         first, plan = next(iter(self.timing.values())), next(iter(self.plans.values()))
         amount = fairness.amount_of(self.equal, plan, lambda size: float(first.seconds(size)))
         for entry in self.entries:
@@ -309,7 +309,7 @@ class _Race(ComparisonState):
             self._round,
             higher_is_better=higher_is_better(self.runner.monitor),
             margin=self.margin,
-            on_drop=lambda lost: self.steps.say("comparing", 0, 0, str(lost)),
+            on_drop=lambda lost: self.steps.on_progress("comparing", 0, 0, str(lost)),
         )
 
     def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
@@ -344,8 +344,8 @@ class _Race(ComparisonState):
         return found
 
     def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[Trial]:
-        self.steps.say(phase, 0, len(jobs))
+        self.steps.on_progress(phase, 0, len(jobs))
         for done, trial in enumerate(self.runner.run(jobs), start=1):
             self.updates += trial.updates
-            self.steps.say(phase, done, len(jobs), self.runner.executor.news())
+            self.steps.on_progress(phase, done, len(jobs), self.runner.executor.news())
             yield trial

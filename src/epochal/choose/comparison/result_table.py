@@ -154,8 +154,8 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], cri
         bounds = bounds_of(column.partition(".")[2], found.runner.base.loss_name)
         return criteria.summary(values, influences, bounds, column)
 
-    of_shares = found.runner.base.of_shares
-    others = [column for column in judged[0].metrics if column.partition(".")[2] not in of_shares]
+    on_relative_targets = found.runner.base.on_relative_targets
+    others = [column for column in judged[0].metrics if column.partition(".")[2] not in on_relative_targets]
     return Row(
         name=name,
         axes=entry.axes,

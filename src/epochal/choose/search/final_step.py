@@ -272,7 +272,7 @@ def _one_class(base: Prepared) -> bool:
 def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:
     """The typical error in the target's units, where a loss of a regression is judged."""
     base = runner.base
-    if not base.task.is_regression or runner.monitor != "validation.loss" or base.of_shares:
+    if not base.task.is_regression or runner.monitor != "validation.loss" or base.on_relative_targets:
         return None
     metric = next((one for one in base.spec.metrics if one.in_target_units), None)
     if metric is None:

@@ -55,7 +55,7 @@ class EpochScores:
         """Repeats in which a point was not trained yet."""
         return [repeat for repeat in repeats if repeat not in self.results.get(point, {})]
 
-    def seen(self, point: Point, repeats: Sequence[int]) -> list[int]:
+    def trained_repeats(self, point: Point, repeats: Sequence[int]) -> list[int]:
         """The repeats in which a point was trained; without any, all its repeats."""
         found = self.results[point]
         return [repeat for repeat in repeats if repeat in found] or list(found)

@@ -23,7 +23,7 @@ from jax import lax
 from epochal.choose.statistics.noise_scale import BlockSums, NoiseScale
 from epochal.curves.statistics import Floats, Ints, t_factor
 from epochal.engine.repeat_stack import RepeatStack
-from epochal.engine.update import Packing
+from epochal.engine.update import ParamRaveler
 from epochal.errors import Refusal
 from epochal.models import Loss, Model, PyTree, Variables, as_model_input, model_input_dtype, shapes_of
 
@@ -169,13 +169,13 @@ def variables_of(stack: RepeatStack) -> list[Variables]:
     """The current variables of each repeat of a stack, as the model takes them."""
     spec, inputs = stack.spec, stack.data.parts[0].inputs
     shape = inputs.shape[1:] if stack.data.shared else inputs.shape[2:]
-    packed = Packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
-    repeats = stack.train_state.repeats
+    raveler = ParamRaveler(spec, shapes_of(spec.model, shape, inputs.dtype).params)
+    repeat_states = stack.train_state.repeat_states
     rows = [
-        jax.tree.map(lambda leaf, row=row: leaf[row], (repeats.params, repeats.model))
-        for row in range(spec.repeats)
+        jax.tree.map(lambda leaf, row=row: leaf[row], (repeat_states.params, repeat_states.model))
+        for row in range(spec.n_repeats)
     ]
-    return [Variables(packed.unpack(params), state) for params, state in rows]
+    return [Variables(raveler.unravel(params), state) for params, state in rows]
 
 
 def during(stack: RepeatStack, *, samples: int = 1024) -> list[NoiseScale]:

@@ -62,11 +62,11 @@ def paired_test(improvement: Floats, one: Floats, two: Floats) -> tuple[float, f
         return 1.0, mean
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
-    error = _spread(improvement, one, two) / math.sqrt(improvement.size)
+    error = _sd(improvement, one, two) / math.sqrt(improvement.size)
     return (0.0 if error == 0 else float(2 * stdtr(improvement.size - 1, -abs(mean) / error))), mean
 
 
-def _spread(improvement: Floats, one: Floats, two: Floats) -> float:
+def _sd(improvement: Floats, one: Floats, two: Floats) -> float:
     """The sd of the differences, at least that of rounding where some of them tie.
 
     Ties show that the values are rounded: an accuracy is a count over the validation samples. Equal
@@ -89,12 +89,12 @@ def summary_of(improvement: Floats, one: Floats, two: Floats) -> Summary:
     count = plain.repeats
     if count < 2:
         return plain
-    sd = _spread(improvement[finite], one[finite], two[finite])
+    sd = _sd(improvement[finite], one[finite], two[finite])
     half = t_factor(count) * sd
     return Summary(plain.mean, sd, (plain.mean - half, plain.mean + half), plain.per_repeat)
 
 
-class PooledSpread(NamedTuple):
+class SharedSd(NamedTuple):
     """The spread of the values of several settings over the same repeats.
 
     Of a two-way analysis of variance, settings by repeats (Fisher's randomized blocks): what is left when the
@@ -107,10 +107,10 @@ class PooledSpread(NamedTuple):
     """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 
 
-def shared_spread(table: Floats) -> PooledSpread:
+def shared_sd(table: Floats) -> SharedSd:
     """How settings scatter over repeats, together and each, by a (settings, repeats) table of finite values.
 
-    >>> found = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
+    >>> found = shared_sd(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
     >>> round(found.sd, 6), found.freedom
     (0.5, 2)
     """
@@ -124,10 +124,10 @@ def shared_spread(table: Floats) -> PooledSpread:
         both = squares.sum() / (repeats - 1) / (settings - 1)
         own = (squares / (repeats - 1) - both / settings) / (1 - 2 / settings)
         variances = tuple(float(one) for one in np.maximum(own, 0.0))
-    return PooledSpread(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
+    return SharedSd(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
 
 
-def alike(table: Floats) -> list[int]:
+def similar_variance(table: Floats) -> list[int]:
     """The settings that scatter alike: one that is much noisier must not hide how the others differ.
 
     The noisiest is left out while its variance exceeds that of those left (F test at the level `UNLIKE`).
@@ -136,17 +136,17 @@ def alike(table: Floats) -> list[int]:
         table: (settings, repeats) finite values; at least two of both.
 
     >>> calm = np.array([[1.0, 1.2, 1.1, 1.3], [2.0, 2.1, 2.2, 2.2], [1.5, 1.7, 1.5, 1.8]])
-    >>> alike(np.vstack([calm, [9.0, 1.0, 5.0, 30.0]]))
+    >>> similar_variance(np.vstack([calm, [9.0, 1.0, 5.0, 30.0]]))
     [0, 1, 2]
     """
     from scipy.special import fdtrc  # late: importing SciPy costs more than most calls need
 
     places = list(range(len(table)))
     while len(places) > 2:
-        variances = shared_spread(table[places]).variances
+        variances = shared_sd(table[places]).variances
         noisiest = places[int(np.argmax(variances))]
         others = [place for place in places if place != noisiest]
-        rest = shared_spread(table[others])
+        rest = shared_sd(table[others])
         ratio = 2 * max(variances) / rest.sd**2 if rest.sd else math.inf
         if fdtrc(table.shape[1] - 1, rest.freedom, ratio) > UNLIKE:
             break
@@ -154,24 +154,24 @@ def alike(table: Floats) -> list[int]:
     return places
 
 
-def shared_test(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+def shared_test(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[Summary, float, float]:
     """A paired difference seen with the spread of all settings: its values, degrees of freedom, p-value.
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
-    of freedom: that of all settings that scatter `alike` and of these two, that of this pair's
+    of freedom: that of all settings of `similar_variance` and of these two, that of this pair's
     differences, and, where its variance is `LOUDER` times that of all, that of the two settings by themselves
     (Satterthwaite 1946). `own` are the differences of this pair, at least two and all finite; `two` the
-    places of its settings in `spread.variances`.
+    places of its settings in `shared.variances`.
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
-    estimates = [(spread.sd, float(spread.freedom)), (own.sd or 0.0, own.repeats - 1.0)]
-    if spread.variances:
-        one, other = (spread.variances[place] for place in two)
-        alike = (one + other) ** 2 / ((one**2 + other**2) or 1.0)
-        if one + other > LOUDER * spread.sd**2:
-            estimates.append((math.sqrt(one + other), min(alike * (own.repeats - 1), spread.freedom)))
+    estimates = [(shared.sd, float(shared.freedom)), (own.sd or 0.0, own.repeats - 1.0)]
+    if shared.variances:
+        one, other = (shared.variances[place] for place in two)
+        satterthwaite = (one + other) ** 2 / ((one**2 + other**2) or 1.0)
+        if one + other > LOUDER * shared.sd**2:
+            estimates.append((math.sqrt(one + other), min(satterthwaite * (own.repeats - 1), shared.freedom)))
     sd, freedom = max(estimates, key=lambda estimate: estimate[0])
     error = sd / math.sqrt(own.repeats)
     low, high = interval_of(own.mean, sd, own.repeats, freedom, 0.05)

@@ -292,9 +292,9 @@ def against(
             finite, calm = complete(one.pairs)
             # The spread of a much noisier setting enters its own comparisons only.
             pooled = [other for other in finite if other in calm or other in (leader, name)]
-            spread = paired.shared_spread(np.array([finite[other] for other in pooled]))
+            shared = paired.shared_sd(np.array([finite[other] for other in pooled]))
             two = pooled.index(leader), pooled.index(name)
-            differences, freedom, p_value = paired.shared_test(one.differences, spread, two)
+            differences, freedom, p_value = paired.shared_test(one.differences, shared, two)
             one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
@@ -335,7 +335,7 @@ def _complete(columns: Mapping[str, Floats], repeats: int) -> tuple[dict[str, Fl
     firsts = {name: column[:repeats] for name, column in columns.items() if column.size >= repeats}
     finite = {name: column for name, column in firsts.items() if np.isfinite(column).all()}
     names = list(finite)
-    return finite, [names[place] for place in paired.alike(np.array(list(finite.values())))]
+    return finite, [names[place] for place in paired.similar_variance(np.array(list(finite.values())))]
 
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:

@@ -15,7 +15,7 @@ from epochal.training.progress.status import Rate, thousands
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
-    from epochal.training.loop import Control
+    from epochal.training.loop import StopSignal
 
 RATE_SECONDS = 10.0  # the time over which the rate of trainings is measured
 
@@ -38,8 +38,8 @@ OnStep = Callable[[ProgressStep], None]
 class Pace:
     """Takes steps; says in a line what is being done, trainings done, their rate and the remaining time."""
 
-    def __init__(self, control: Control | None = None) -> None:
-        self.control = control
+    def __init__(self, stop_signal: StopSignal | None = None) -> None:
+        self.stop_signal = stop_signal
         self.step: ProgressStep | None = None
         self._rate = Rate(RATE_SECONDS)
         self._begin = time.monotonic()
@@ -59,7 +59,7 @@ class Pace:
 
     def fitted(self, room: int) -> str:
         """The line, of at most `room` characters if possible."""
-        if self.control is not None and self.control.stopped:
+        if self.stop_signal is not None and self.stop_signal.stopped:
             return "ending; Ctrl-C again leaves at once"
         if self.step is None:
             return f"preparing for {duration(round(time.monotonic() - self._begin))}"
@@ -103,10 +103,10 @@ def _rate(pace: float) -> str:
 class ProgressSteps:
     """Hands steps on to `watch`, and shows them as `fit` does, by default only if nothing watches."""
 
-    def __init__(self, watch: OnStep | None, progress: bool | None, control: Control | None) -> None:
+    def __init__(self, watch: OnStep | None, progress: bool | None, stop_signal: StopSignal | None) -> None:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
-        self._watch, self._pace = watch, Pace(control)
+        self._watch, self._pace = watch, Pace(stop_signal)
         self._begin = time.perf_counter()
         self.where: Callable[[], str] = str
         """How many workers train on how many nodes, in words; empty where this process does."""
@@ -116,7 +116,7 @@ class ProgressSteps:
         """The time so far."""
         return time.perf_counter() - self._begin
 
-    def say(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
+    def on_progress(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
         """Make a step, show it, and hand it on to who watches."""
         step = ProgressStep(phase, done, total, self.seconds, words, self.where())
         if self._display is not None:

@@ -37,7 +37,7 @@ class UpdateTime:
     # the least over calls of many updates, since other work on the machine only adds to it; of a call on a
     # CPU, wall-clock time or CPU time, whichever is less
     seconds: float
-    spread: float  # how much longer the median call took, as a share of the least
+    relative_excess: float  # how much longer the median call took, as a share of the least
     compile_seconds: float  # until the program was there; little if it was in a cache
     updates: int  # how many were measured
 
@@ -97,7 +97,9 @@ class Timer:
                 candidate = self._candidate.with_(f"batch {size}, again {number + 1}", batch_size=size)
                 found, held = update_time(self._runner, candidate, AGAIN_SECONDS), self._points[size]
                 if found.seconds < held.seconds:
-                    self._points[size] = replace(held, seconds=found.seconds, spread=found.spread)
+                    self._points[size] = replace(
+                        held, seconds=found.seconds, relative_excess=found.relative_excess
+                    )
 
     @property
     def curve(self) -> TimingCurve:

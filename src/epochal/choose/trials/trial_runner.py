@@ -32,7 +32,7 @@ from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
 from epochal.training.held_out import class_notes
-from epochal.training.loop import Control, curves_of
+from epochal.training.loop import StopSignal, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
 from epochal.training.prepared import Prepared
 from epochal.training.processes import process_group
@@ -75,17 +75,19 @@ def prepare_shared(model: Any, data: Any, settings: Settings) -> Prepared:
 
 
 class TrialRunner:
-    """Trains candidates on what all share, `base`; `store` keeps finished trials, `control` ends it early."""
+    """Trains candidates on what all share, `base`; `store` keeps finished trials, `stop_signal` ends it."""
 
-    def __init__(self, base: Prepared, store: Store | None = None, control: Control | None = None) -> None:
+    def __init__(
+        self, base: Prepared, store: Store | None = None, stop_signal: StopSignal | None = None
+    ) -> None:
         self.base = base
         self._on_host = jax.default_backend() == "cpu"
         self.executor: Executor = Threads(
-            self.train, [()] * (cores() if self._on_host else 1), lambda: self.control.stopped
+            self.train, [()] * (cores() if self._on_host else 1), lambda: self.stop_signal.stopped
         )
         """What trains."""
         self.store = Store(None) if store is None else store  # an empty one is false
-        self.control = control or Control()
+        self.stop_signal = stop_signal or StopSignal()
         self.updates = 0  # of all jobs so far, those found in the store included
         self.trainings = 0  # trials handed out so far
         self.updates_made = 0  # for this runner, here or elsewhere
@@ -142,7 +144,7 @@ class TrialRunner:
         """Yield the trial of each job, those in the store first, the others as they end.
 
         Raises:
-            Interrupted: the control was asked to stop.
+            Interrupted: `stop_signal` was set.
         """
         todo = []
         for job in jobs:
@@ -160,7 +162,7 @@ class TrialRunner:
                 self.count(trial.updates)
                 self.trainings += 1
                 yield trial
-        if self.control.stopped:
+        if self.stop_signal.stopped:
             raise Interrupted
 
     def _task(self, group: list[Job]) -> WorkItem:
@@ -207,7 +209,7 @@ class TrialRunner:
 
     def _trials(self, jobs: list[Job], stack: RepeatStack, evaluations: list[StackEvaluation]) -> list[Trial]:
         rows = curves_of(stack.plan, stack.spec.metric_names, range(len(jobs)), evaluations)
-        status = np.asarray(stack.train_state.repeats.status)
+        status = np.asarray(stack.train_state.repeat_states.status)
         found = []
         for place, job in enumerate(jobs):
             own = rows.of(place) if place in rows.repeats else Curves.empty(stack.spec.metric_names)
@@ -216,8 +218,8 @@ class TrialRunner:
             reason = _REASONS[int(status[place])]
             outputs: tuple[Any, ...] = ()
             if job.scored_parameters and reason != DIVERGED:
-                prepared, state = self.prepared(job.candidate), stack.train_state.repeats
-                one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
+                prepared, repeat_states = self.prepared(job.candidate), stack.train_state.repeat_states
+                one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), repeat_states)
                 learned = fitted_of(prepared, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.scored_parameters == "last" else learned
                 outputs = block_influences(prepared, learned, job.repeat)
@@ -231,7 +233,7 @@ class TrialRunner:
         while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
             epochs += 1  # with carry an epoch may have one less
         stack = RepeatStack(
-            spec=replace(prepared.spec, repeats=len(group)),
+            spec=replace(prepared.spec, n_repeats=len(group)),
             plan=plan,
             data=self._source(group, plan.updates),
             eval_interval=job.eval_interval,
@@ -243,8 +245,8 @@ class TrialRunner:
         if isinstance(rule, TrialStopping):
             limits = [rule.limited(one.target_value, one.patience, one.min_delta) for one in group]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
-            position, repeats = stack.train_state
-            stack.train_state = TrainState(position, repeats._replace(rule=stacked))
+            cursor, repeat_states = stack.train_state
+            stack.train_state = TrainState(cursor, repeat_states._replace(rule=stacked))
         return stack
 
     def _source(self, group: Sequence[Job], updates: int) -> StackData:
@@ -308,7 +310,7 @@ def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
         return
     here = runner.executor
     runner.executor = RayCluster(
-        address, _trainer, runner.base, packed, lambda: runner.control.stopped, REMEDY
+        address, _trainer, runner.base, packed, lambda: runner.stop_signal.stopped, REMEDY
     )
     try:
         yield

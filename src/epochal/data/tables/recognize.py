@@ -260,7 +260,7 @@ _SENTENCE = 8
 """Fewest characters of a sentence in a script without blanks."""
 _LOOKED_AT = 1000
 _DENSE = 0.9
-"""Least share of row numbers that follow the one before; the others' rows were taken out."""
+"""At least so large a share of the steps is 1; the rest are explained by deleted rows. (Arbitrary.)"""
 
 _WORDS = (
     "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference|"
@@ -277,7 +277,7 @@ ENTRY = re.compile(
     r"subject|participant|person|user|auftrag|bestellung|rechnung|vorgang|kunde|proband|"
     r"commande|facture|client|pedido|factura|cliente|paciente)([\W_]*(id|nr|no|number))?\W*)"
 )
-"""Names of what a table lists, which a number that counts the rows stands for."""
+"""Names of entities (order, patient, ...) whose running number is an identifier."""
 
 
 def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -> tuple[str, str]:
@@ -362,7 +362,7 @@ def _tells_rows_apart(name: str, column: Callable[[int], pa.ChunkedArray], at: i
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = (), *, gaps: bool = False) -> bool:
     """Whether integers count the rows, from one of `starts`, each larger by one than the one before.
 
-    With `gaps` nine tenths of them (an arbitrary share) are; the others' rows were taken out.
+    With `gaps` at least 90 % of the steps are 1; the rest are explained by deleted rows.
 
     >>> rows_counted(pa.chunked_array([[5, 6, 7]])), rows_counted(pa.chunked_array([[5, 7, 8]]))
     (True, False)

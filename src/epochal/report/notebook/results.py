@@ -34,7 +34,7 @@ def run_html(run: Run) -> str:
         table(head, rows, words=(0,)),
         paragraph(*run.metric_notes, run.metric_warning),
         _curves(run.curves),
-        items("Notes", run.notes, folded=True),
+        items("Notes", run.notes, collapsed=True),
     )
 
 

@@ -108,7 +108,7 @@ def _times(advice: Advice, ax: Axes, look: parts.Style) -> None:
     ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
     ax.plot(sizes, seconds, "o", color=look.training, markersize=5, zorder=4)
     for point in points:
-        half = min(point.spread / 2, 0.9)
+        half = min(point.relative_excess / 2, 0.9)
         ends = [point.seconds * (1 - half), point.seconds * (1 + half)]
         ax.plot([point.batch_size] * 2, ends, color=look.training, linewidth=1.4, alpha=0.6, zorder=2)
     size = advice.batch_size.value

@@ -1,4 +1,4 @@
-"""Executors: tasks are run in threads of this machine or by the workers of a Ray cluster."""
+"""Executors: work items are run in threads of this machine or by the workers of a Ray cluster."""
 
 from epochal.training.executor.cluster import RayCluster as RayCluster
 from epochal.training.executor.work import (

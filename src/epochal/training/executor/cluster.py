@@ -1,8 +1,8 @@
 """An executor on a Ray cluster.
 
 A pool of Ray actors, one a core or an accelerator of each node, each of which keeps the programs that it has
-compiled. This process alone knows which tasks are done: when an actor dies, its tasks go to others. Ray's own
-restarts are off, since an actor that is restarted waits for a free core while its tasks wait for it.
+compiled. This process alone knows which items are done: when an actor dies, its items go to others. Ray's own
+restarts are off, since an actor that is restarted waits for a free core while its items wait for it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ AHEAD = 2
 """Tasks that a worker has at a time while there are many, so that it need not wait for the next one."""
 
 MAX_LOSSES = 5
-"""A task whose worker died so many times is not tried again: the task is the cause."""
+"""An item whose worker died so many times is not tried again: the item is the cause."""
 
 
 class Worker:
-    """The actor: a process that does the work of tasks, one after the other.
+    """The actor: a process that does the work of items, one after the other.
 
     `base` has one reference, to the function's maker and its argument: Ray would fetch one outside of a list
     before it is known whether the versions are the same.
@@ -56,14 +56,14 @@ class Worker:
         return environment()
 
     def run(self, work: Any) -> Any:
-        """The result of a task."""
+        """The result of an item."""
         if self._function is None:
             make, base = Shared(self._base[0]).value
             self._function = make(base)
         return None if self._stopped.is_set() else self._function(work, (), self._stopped.is_set)
 
     def stop(self) -> None:
-        """End the task that runs, and begin no other."""
+        """End the item that runs, and begin no other."""
         self._stopped.set()
 
 
@@ -75,15 +75,15 @@ class _Member:
     node: str
     address: str
     ready: bool = False
-    tasks: list[WorkItem] = field(default_factory=list)
+    work_items: list[WorkItem] = field(default_factory=list)
     programs: set[int] = field(default_factory=set)
 
 
 class RayCluster(Executor):
-    """Runs tasks on the Ray cluster at an address; one that can't be joined, or can't train, is refused.
+    """Runs items on the Ray cluster at an address; one that can't be joined, or can't train, is refused.
 
-    In each worker `make(base)` is the function that does the work of tasks; `base` is sent to each node once.
-    `pack` gives the work of a task as it is sent; its second argument is `put`.
+    In each worker `make(base)` is the function that does the work of items; `base` is sent to each node once.
+    `pack` gives the work of an item as it is sent; its second argument is `put`.
     `remedy` is a clause that says how to go on if no worker is left.
     """
 
@@ -142,19 +142,19 @@ class RayCluster(Executor):
         return words
 
     def summary(self) -> str:
-        """On what the tasks were run, and what was lost."""
+        """On what the work items were run, and what was lost."""
         lost = f"; {counted(len(self._dead), 'node')} died on the way" if self._dead else ""
         return f"a Ray cluster ({_workers(*self._most)}, {self._here['device']}{lost})"
 
-    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
-        """Yield each task with its result as it ends; those of a worker that dies go to another one.
+    def map_unordered(self, work_items: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
+        """Yield each item with its result as it ends; those of a worker that dies go to another one.
 
-        `ProcessLost` if no worker is left, or a task ended its worker again and again.
+        `ProcessLost` if no worker is left, or an item ended its worker again and again.
         """
-        todo, running = deque(tasks), self._running
+        todo, running = deque(work_items), self._running
         running.clear()
         for member in self._members:
-            member.tasks.clear()
+            member.work_items.clear()
         since = time.monotonic()
         while todo or running:
             if self._stopped():
@@ -165,21 +165,21 @@ class RayCluster(Executor):
                 since = time.monotonic()
             elif time.monotonic() - since > ALONE_SECONDS:
                 raise ProcessLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
-            for member, task in self._assigned(todo):
-                running[member.actor.run.remote(self._pack(task.work, self.put))] = member, task
+            for member, item in self._assigned(todo):
+                running[member.actor.run.remote(self._pack(item.work, self.put))] = member, item
             for ref, result in self._results([*running, *self._starting]):
                 if ref in self._starting:
                     self._met(self._starting.pop(ref), result)
                     continue
-                member, task = running.pop(ref)
+                member, item = running.pop(ref)
                 if isinstance(result, self._ray.exceptions.RayTaskError):
                     raise result.cause if isinstance(result.cause, Exception) else result
                 if isinstance(result, BaseException):
-                    todo.appendleft(task)
-                    self._lost(member, task, result)
+                    todo.appendleft(item)
+                    self._lost(member, item, result)
                 else:
-                    member.tasks.remove(task)
-                    yield task, result
+                    member.work_items.remove(item)
+                    yield item, result
 
     def close(self) -> None:
         """Let the workers go, and leave the cluster."""
@@ -260,23 +260,23 @@ class RayCluster(Executor):
             self._most = max(self._most, self._size)
 
     def _assigned(self, todo: deque[WorkItem]) -> Iterator[tuple[_Member, WorkItem]]:
-        """Give workers the next tasks: those whose programs they have compiled, else the first there are."""
+        """Give workers the next items: those whose programs they have compiled, else the first there are."""
         for ahead in range(AHEAD):
             for member in self._members:
                 if ahead and len(todo) < len(self._members):
                     return
-                if not member.ready or len(member.tasks) != ahead:
+                if not member.ready or len(member.work_items) != ahead:
                     continue
                 neighbors = [one for one in self._members if one.node == member.node]
-                crowded = any(task.large for one in neighbors for task in one.tasks)
-                possible = [task for task in todo if not (task.large and crowded)]
-                known = (task for task in possible if task.program in member.programs)
-                task = next(known, next(iter(possible), None))
-                if task is not None:
-                    todo.remove(task)
-                    member.tasks.append(task)
-                    member.programs.add(task.program)
-                    yield member, task
+                crowded = any(item.large for one in neighbors for item in one.work_items)
+                possible = [item for item in todo if not (item.large and crowded)]
+                known = (item for item in possible if item.program in member.programs)
+                item = next(known, next(iter(possible), None))
+                if item is not None:
+                    todo.remove(item)
+                    member.work_items.append(item)
+                    member.programs.add(item.program)
+                    yield member, item
 
     def _results(self, refs: list[Any]) -> Iterator[tuple[Any, Any]]:
         """The results that are there, or the errors in their place; waits a moment for the first."""
@@ -293,13 +293,13 @@ class RayCluster(Executor):
                 result = error
             yield ref, result
 
-    def _lost(self, member: _Member, task: WorkItem, error: BaseException) -> None:
-        """Count the loss of a worker, with a task that it had."""
-        if task is member.tasks[0]:  # it ran; others waited
-            self._losses[task] = self._losses.get(task, 0) + 1
-            if self._losses[task] >= MAX_LOSSES:
+    def _lost(self, member: _Member, item: WorkItem, error: BaseException) -> None:
+        """Count the loss of a worker, with an item that it had."""
+        if item is member.work_items[0]:  # it ran; others waited
+            self._losses[item] = self._losses.get(item, 0) + 1
+            if self._losses[item] >= MAX_LOSSES:
                 raise ProcessLost(
-                    f"{task.name} ended its worker on the Ray cluster {MAX_LOSSES} times: "
+                    f"{item.name} ended its worker on the Ray cluster {MAX_LOSSES} times: "
                     f"{_last_line(error)}. It may need more memory than a node has."
                 )
         if member in self._members:
@@ -317,9 +317,9 @@ class RayCluster(Executor):
         end = time.monotonic() + STOP_SECONDS
         while self._running and time.monotonic() < end:
             for ref, result in self._results([*self._running]):
-                _, task = self._running.pop(ref)
+                _, item = self._running.pop(ref)
                 if result is not None and not isinstance(result, BaseException):
-                    yield task, result
+                    yield item, result
 
     def _alive(self, member: _Member) -> bool:
         return any(one["NodeID"] == member.node and one["Alive"] for one in self._ray.nodes())

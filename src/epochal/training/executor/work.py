@@ -1,4 +1,4 @@
-"""`WorkItem`, `Executor`, the base of what runs tasks, and the executor in threads of this process."""
+"""`WorkItem`, `Executor`, the base of what runs them, and the executor in threads of this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Stopped: TypeAlias = "Callable[[], bool]"
 """Whether to end early."""
 
 Function: TypeAlias = "Callable[[Any, tuple[jax.Device, ...], Stopped], Any]"
-"""Does the work of a task on some devices (none: JAX's own choice); None if it was stopped before its end."""
+"""Does the work of an item on some devices (none: JAX's own choice); None if it was stopped before that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class WorkItem:
 
     work     what the function of the executor is called with.
     name     what it is called in a sentence.
-    program  the same for tasks that need the same compiled program.
+    program  the same for work items that need the same compiled program.
     large    whether one of them keeps all cores of a machine busy.
     """
 
@@ -39,11 +39,11 @@ class WorkItem:
 
 
 class Executor(ABC):
-    """Runs tasks, in any order and anywhere: what comes of a task depends on the task alone."""
+    """Runs work items, in any order and anywhere: what comes of an item depends on the item alone."""
 
     @abstractmethod
-    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
-        """Yield each task with its result as it ends; once stopped, only those that have ended."""
+    def map_unordered(self, work_items: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
+        """Yield each item with its result as it ends; once stopped, only those that have ended."""
 
     @property
     def where(self) -> str:
@@ -55,7 +55,7 @@ class Executor(ABC):
         return ""
 
     def summary(self) -> str:
-        """On what the tasks were run, and what was lost; empty for this machine."""
+        """On what the work items were run, and what was lost; empty for this machine."""
         return ""
 
     def close(self) -> None:
@@ -64,9 +64,9 @@ class Executor(ABC):
 
 
 class Threads(Executor):
-    """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.
+    """Runs work items side by side in daemon threads, which don't hold up the process when it ends.
 
-    Each thread has devices of its own; once `stopped`, no further tasks begin.
+    Each thread has devices of its own; once `stopped`, no further work items begin.
 
     >>> squares = Threads(lambda work, devices, stopped: work * work, [()] * 2)
     >>> sorted(result for _, result in squares.map_unordered([WorkItem(3), WorkItem(4), WorkItem(5)]))
@@ -78,15 +78,15 @@ class Threads(Executor):
     ) -> None:
         self._function, self._devices, self._stopped = function, devices, stopped
 
-    def map_unordered(self, tasks: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
-        """Yield each task with its result as it ends: small ones side by side, then large ones in turn."""
-        yield from self._map([task for task in tasks if not task.large], self._devices)
-        yield from self._map([task for task in tasks if task.large], self._devices[:1])
+    def map_unordered(self, work_items: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Any]]:
+        """Yield each item with its result as it ends: small ones side by side, then large ones in turn."""
+        yield from self._map([item for item in work_items if not item.large], self._devices)
+        yield from self._map([item for item in work_items if item.large], self._devices[:1])
 
     def _map(
-        self, tasks: Sequence[WorkItem], devices: Sequence[tuple[jax.Device, ...]]
+        self, work_items: Sequence[WorkItem], devices: Sequence[tuple[jax.Device, ...]]
     ) -> Iterator[tuple[WorkItem, Any]]:
-        todo, found, left = deque(tasks), queue.SimpleQueue[Any](), threading.Event()
+        todo, found, left = deque(work_items), queue.SimpleQueue[Any](), threading.Event()
 
         def stopped() -> bool:
             return left.is_set() or self._stopped()
@@ -94,21 +94,21 @@ class Threads(Executor):
         def run(own: tuple[jax.Device, ...]) -> None:
             while not stopped():
                 try:
-                    task = todo.popleft()
+                    item = todo.popleft()
                 except IndexError:
                     break
                 try:
-                    result = self._function(task.work, own, stopped)
+                    result = self._function(item.work, own, stopped)
                 except BaseException as error:
                     found.put(error)
                     return
                 if result is not None:
-                    found.put((task, result))
+                    found.put((item, result))
             found.put(None)
 
         threads = [
             threading.Thread(target=run, args=(own,), daemon=True)
-            for own, _ in zip(devices, tasks, strict=False)
+            for own, _ in zip(devices, work_items, strict=False)
         ]
         for thread in threads:
             thread.start()
@@ -130,7 +130,7 @@ class Threads(Executor):
 
 @dataclass(frozen=True)
 class Shared:
-    """An object in Ray's object store that many tasks need; the same object for all tasks of a process."""
+    """An object in Ray's object store that many items need; the same object for all items of a process."""
 
     ref: Any
 

@@ -49,7 +49,7 @@ class ProcessGroup:
         return self.count == 1
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process decides, writes and prints."""
         return self.index == 0
 
@@ -68,7 +68,9 @@ class ProcessGroup:
             return reduce([proposal])
         self._decisions += 1
         with self.reporting_errors(Refusal):
-            decision = self._lead(what, proposal, reduce) if self.leads else self._follow(what, proposal)
+            decision = (
+                self._lead(what, proposal, reduce) if self.is_main_process else self._follow(what, proposal)
+            )
             return cast(Decision, decision)
 
     def _follow(self, what: str, proposal: Any, sent: Callable[[], None] = lambda: None) -> Any:
@@ -176,7 +178,7 @@ class ProcessGroup:
             return
         self._decisions += 1
         with self.reporting_errors(Refusal):
-            if self.leads:
+            if self.is_main_process:
                 self._lead("the end", None, len)
             else:
                 self._follow("the end", None, self._watch.leave)

@@ -6,8 +6,16 @@ import sys
 
 from epochal.common.option_text import render_message
 from epochal.errors import Refusal
-from epochal.training.events import ClusterNote, Event, Progressed, Resumed, RunEnded, RunStarted, Unsaved
-from epochal.training.loop import Control
+from epochal.training.events import (
+    CheckpointFailed,
+    ClusterNote,
+    Event,
+    Progressed,
+    Resumed,
+    RunEnded,
+    RunStarted,
+)
+from epochal.training.loop import StopSignal
 from epochal.training.progress.notebook import Notebook, in_notebook
 from epochal.training.progress.opening import data_lines, training_lines
 from epochal.training.progress.status import Display, Status
@@ -34,8 +42,8 @@ def display(progress: bool | None) -> Display | None:
 class EventPrinter:
     """Shows the events of a training."""
 
-    def __init__(self, shown: Display, control: Control) -> None:
-        self._display, self._status = shown, Status(control)
+    def __init__(self, shown: Display, stop_signal: StopSignal) -> None:
+        self._display, self._status = shown, Status(stop_signal)
 
     def take(self, event: Event) -> None:
         """Show one event."""
@@ -54,13 +62,13 @@ class EventPrinter:
                 notes = ("resumed from the beginning: there was no checkpoint yet", *event.notes)
             case Resumed():
                 notes = (f"resumed after {event.updates:,} updates", *event.notes)
-            case Unsaved():
+            case CheckpointFailed():
                 notes = (f"not saved: {event.reason}; the training goes on and tries again",)
             case ClusterNote():
                 notes = (event.words,)
             case RunEnded():
                 self._display.close(self._status.last_line())
-                notes = (event.run.failed, event.unsaved)
+                notes = (event.run.failed, event.save_error)
         for sentence in filter(None, notes):
             self._display.note(render_message(sentence))
 

@@ -1,4 +1,4 @@
-"""The interface of displays, and the progress line that they show, folded from events."""
+"""The interface of displays, and the progress line that they make of events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from epochal.common.text import duration
 from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
-from epochal.training.loop import Control
+from epochal.training.loop import StopSignal
 
 RATE_SECONDS = 5.0
 """The window of the rate of updates, in seconds."""
@@ -95,10 +95,10 @@ class Rate:
 
 
 class Status:
-    """Folds events into a progress line."""
+    """Makes a progress line of events."""
 
-    def __init__(self, control: Control | None = None) -> None:
-        self.control = control
+    def __init__(self, stop_signal: StopSignal | None = None) -> None:
+        self.stop_signal = stop_signal
         """For whether the training was asked to stop."""
         self.progress: Progressed | None = None
         self._last: dict[int, Evaluated] = {}
@@ -134,7 +134,7 @@ class Status:
 
     def fitted(self, room: int) -> str:
         """The line, of at most `room` characters if possible."""
-        if self.control is not None and self.control.stopped:
+        if self.stop_signal is not None and self.stop_signal.stopped:
             return "ending: what has been learned is kept; Ctrl-C again leaves at once"
         if self.progress is None:
             return f"compiling for {time.monotonic() - self._begin:.0f} s"

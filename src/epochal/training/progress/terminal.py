@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from epochal.common.option_text import render_message
-from epochal.common.text import folded, printable
+from epochal.common.text import printable, wrapped
 from epochal.training.progress.status import Display, Line
 
 PLAIN_SECONDS = 2.0
@@ -46,11 +46,11 @@ def plain_console(to_stderr: bool) -> Console:
 
 
 def section(
-    console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
+    console: Console, title: str, lines: Iterable[str], width: int, *, wrap: bool = True, apart: bool = True
 ) -> None:
-    """Print lines under a title, folded to the width if `fold`, and after an empty line if `apart`."""
+    """Print lines under a title, wrapped to the width if `wrap`, and after an empty line if `apart`."""
     lines = [render_message(line) for line in lines]
-    text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
+    text = wrapped(lines, width) if wrap else "\n".join(f"  {line}".rstrip() for line in lines)
     if apart:
         console.print()
     console.print(Text(title, style="bold"))
@@ -88,14 +88,14 @@ class Terminal(Display):
             self.console.print(Text(f"  {line()}"), soft_wrap=True)
 
     def note(self, words: str) -> None:
-        self.console.print(Text(folded([words], self.width)), soft_wrap=True)
+        self.console.print(Text(wrapped([words], self.width)), soft_wrap=True)
 
     def close(self, last: str = "") -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
         if last:
-            words = folded([last], self.width) if self.console.is_terminal else f"  {last}"
+            words = wrapped([last], self.width) if self.console.is_terminal else f"  {last}"
             self.console.print(Text(words), soft_wrap=True)
 
     def _render(self) -> Text:
