@@ -62,13 +62,13 @@ def test_the_ends_of_the_intervals_are_where_the_f_test_says(seed):
     missed = np.zeros(steps.size, np.bool_)
     curve = fit_hyperbola(SIZES, steps)
     _, least = scipy_fit(steps, missed)
-    freedom = steps.size - 2
+    df = steps.size - 2
     for index, interval in ((0, curve.steps_ci95), (1, curve.critical_batch_size_ci95)):
         for end in interval:
             assert 0 < end < math.inf
             _, squares = scipy_fit(steps, missed, {index: math.log(end)})
-            assert (squares - least) / least * freedom == pytest.approx(
-                fisher.ppf(0.95, 1, freedom), rel=1e-3
+            assert (squares - least) / least * df == pytest.approx(
+                fisher.ppf(0.95, 1, df), rel=1e-3
             )
 
 

@@ -49,8 +49,8 @@ def test_the_shared_spread_is_that_of_randomized_blocks() -> None:
     design = np.hstack([setting, repeat])
     fitted = design @ np.linalg.lstsq(design, table.ravel(), rcond=None)[0]
     spread = shared_spread(table)
-    assert spread.freedom == 35 - np.linalg.matrix_rank(design)
-    assert spread.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / spread.freedom))
+    assert spread.df == 35 - np.linalg.matrix_rank(design)
+    assert spread.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / spread.df))
 
 
 def test_the_spread_of_each_setting_is_the_one_it_was_drawn_with() -> None:

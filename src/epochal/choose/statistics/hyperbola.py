@@ -160,7 +160,7 @@ def least(points: Points, weight: Floats) -> Fits:
     return Fits(t, level, squares)
 
 
-def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
+def profile(points: Points, best: Fits, df: int) -> tuple[Interval, Interval, Interval]:
     """The intervals of S_min, E_min and B_c: all whose squares are not significantly above the least."""
 
     def levels(t: Floats) -> tuple[Floats, Floats]:
@@ -180,7 +180,7 @@ def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interva
         """From the lowest to the highest of many intervals of logs."""
         return math.exp((center - half).min()), math.exp((center + half).max())
 
-    allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, freedom) ** 2 / freedom) + ROUNDING
+    allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, df) ** 2 / df) + ROUNDING
     grid = _grid(points)
     start, stop = float(grid[1]), float(grid[-2])
     inside = levels(grid)[1] <= allowed
@@ -355,15 +355,15 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 def _fitted(points: Points) -> Hyperbola:
     best = least(points, np.ones((1, points.x.size)))
     steps, samples, critical = (float(one[0]) for one in best.parameters())
-    freedom = int((~points.censored).sum()) - 2
+    df = int((~points.censored).sum()) - 2
     unknown = (0.0, math.inf)
-    intervals = profile(points, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
+    intervals = profile(points, best, df) if df > 0 else (unknown, unknown, unknown)
     return Hyperbola(
         steps,
         samples,
         critical,
         *intervals,
-        scatter=math.sqrt(float(best.squares[0]) / freedom) if freedom > 0 else None,
+        scatter=math.sqrt(float(best.squares[0]) / df) if df > 0 else None,
         points=points.x.size,
         censored=int(points.censored.sum()),
     )

@@ -52,7 +52,7 @@ class PairedDifference:
     a: str
     b: str
     differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
-    freedom: float  # the degrees of freedom of the standard deviation
+    df: float  # the degrees of freedom of the standard deviation
     probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
     probability_ci: tuple[float, float]  # its 95 % interval: see `probability_interval`
     p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
@@ -86,9 +86,9 @@ class PairedDifference:
         All intervals of a comparison hold together, with a confidence of 1 - alpha. None where no spread is
         known, or where a value is not finite and ranks took the place of means.
         """
-        if self.sd is None or self.freedom < 1 or any(self.unfinished):
+        if self.sd is None or self.df < 1 or any(self.unfinished):
             return None
-        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.freedom, self.level)
+        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.df, self.level)
 
     @property
     def equivalent(self) -> bool:
@@ -229,7 +229,7 @@ def _paired(
         a=a,
         b=b,
         differences=paired.summary_of(np.where(finite, improvement, np.nan), one, two),
-        freedom=int(finite.sum()) - 1,
+        df=int(finite.sum()) - 1,
         probability=(wins + (pairs - wins - losses) / 2) / pairs,
         probability_ci=paired.probability_interval(wins, pairs - wins - losses, losses),
         p_value=p_value,
@@ -294,8 +294,8 @@ def against(
             pooled = [other for other in finite if other in calm or other in (leader, name)]
             spread = paired.shared_spread(np.array([finite[other] for other in pooled]))
             two = pooled.index(leader), pooled.index(name)
-            differences, freedom, p_value = paired.shared_test(one.differences, spread, two)
-            one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
+            differences, df, p_value = paired.shared_test(one.differences, spread, two)
+            one = replace(one, differences=differences, p_value=p_value, df=df)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
 

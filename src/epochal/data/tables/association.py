@@ -244,7 +244,7 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(((ends - counts / 2) / len(values))[inverse.ravel()])
 
 
-def _deviations(statistic: float, freedom: int) -> float:
+def _deviations(statistic: float, df: int) -> float:
     """A chi-squared statistic as standard normal deviations (Wilson and Hilferty, 1931)."""
-    middle = 2 / (9 * freedom)
-    return float(((statistic / freedom) ** (1 / 3) - (1 - middle)) / np.sqrt(middle))
+    middle = 2 / (9 * df)
+    return float(((statistic / df) ** (1 / 3) - (1 - middle)) / np.sqrt(middle))
