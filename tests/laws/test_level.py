@@ -105,8 +105,8 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
 def test_without_validation_there_is_no_verdict() -> None:
     training = np.tile(FLAT, (5, 1))
     curves = made(training)
-    for monitor in ("train.loss", "train.running_loss"):
-        verdict = judge(curves, **KNOWN, monitor=monitor)
+    for metric in ("train.loss", "train.running_loss"):
+        verdict = judge(curves, **KNOWN, metric=metric)
         assert verdict.kind == "not judged" and "`validation=0.2`" in verdict.remedy
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)

@@ -87,7 +87,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
 def _not_beaten(view: CurveView) -> str:
     """That the baseline is not beaten even at the best epochs, as a further sentence; empty if it is."""
     level = view.baseline.get(view.displayed)
-    if level is None or view.oriented is None or view.flipped:
+    if level is None or view.minimized is None or view.higher_is_better:
         return ""
     reached = view.displayed_at_best()
     if not reached >= float(np.mean(level)):

@@ -91,8 +91,8 @@ def repeats_to_detect(differences: Floats, test_train_ratio: float) -> int | Non
 
 
 def detect_rise(view: CurveView) -> Difference:
-    """Test whether the monitored curve has risen from its minimum while the training loss fell."""
-    curve = view.oriented
+    """Test whether the judged curve has risen from its minimum while the training loss fell."""
+    curve = view.minimized
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
     smooth = np.stack([stats.smoothed(curve[r]) for r in rows])
@@ -100,7 +100,7 @@ def detect_rise(view: CurveView) -> Difference:
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
-    ratios = not view.flipped and float(np.nanmin(smooth)) > 0
+    ratios = not view.higher_is_better and float(np.nanmin(smooth)) > 0
     continued = stats.forward_filled(smooth)[0]
     each = []
     paired = len(rows) >= limits.MIN_REPEATS
@@ -118,7 +118,7 @@ def detect_rise(view: CurveView) -> Difference:
             fallen = stats.smoothed(train)[max(at, 1)] - stats.tail(train, last, view.window)
         each.append((low, end, fallen, math.log(end / low) if ratios and min(low, end) > 0 else end - low))
     lows, ends, fall, growth = np.ascontiguousarray(np.array(each).T)
-    sign = -1.0 if view.flipped else 1.0
+    sign = -1.0 if view.higher_is_better else 1.0
     size, drop = float((ends - lows).mean()), float(fall.mean())
     least = float(np.mean(lows))
     min_relevant = _min_relevant_rise(view, least)
@@ -223,7 +223,7 @@ def _min_relevant_rise(view: CurveView, least: float) -> float:
     loss far below the baseline.
     """
     shares = [limits.RISE * view.reference_loss]
-    if not view.flipped and view.monitor in view.baseline and view.reference_loss > least > 0:
+    if not view.higher_is_better and view.metric in view.baseline and view.reference_loss > least > 0:
         shares += [limits.LEARNED * (view.reference_loss - least), (limits.ABOVE_LEAST - 1) * least]
     return min(shares)
 
@@ -236,7 +236,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
     al. 2017, Deep learning scaling is predictable, empirically, section 3), so the slope over the logarithm
     of the epochs extrapolates to twice as many. `upper_bound` is that of this fall.
     """
-    ratios = not view.flipped and bool(np.nanmin(curve) > 0)
+    ratios = not view.higher_is_better and bool(np.nanmin(curve) > 0)
     each = []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
@@ -283,7 +283,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         min_relevant = min(min_relevant, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
-    if curve is view.oriented and view.same_samples and view.known_likelihood:
+    if curve is view.minimized and view.same_samples and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))

@@ -26,8 +26,8 @@ def judge(
     baseline: Mapping[str, ArrayLike] | None = None,
     validation_samples: int = 0,
     training_samples: int | None = None,
-    monitor: str = "validation.loss",
-    chosen_by: str | None = None,
+    metric: str = "validation.loss",
+    monitor: str | None = None,
     stopped_early: bool = False,
     settings: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
@@ -39,14 +39,14 @@ def judge(
     """Judge a run by its curves; nothing is claimed beyond the epochs that it ran.
 
     Args:
-        curves: with `monitor` and, to distinguish overfitting from drift, `train.loss` at fixed parameters.
+        curves: with `metric` and, to distinguish overfitting from drift, `train.loss` at fixed parameters.
         baseline: the baseline's values on the same samples, by curve name: a number, or
             one a repeat (`validation.loss`, `train.loss`, `validation.accuracy` of the majority class).
             Without it, the loss at epoch 0 is the reference, and chance is not tested.
         validation_samples: number of validation samples in one repeat.
         training_samples: number of training samples, for the overlap of random splits.
-        monitor: the curve to judge; training curves are no evidence for new samples, and are not judged.
-        chosen_by: the curve that selected the best parameters; `monitor` by default.
+        metric: the curve to judge; training curves are no evidence for new samples, and are not judged.
+        monitor: the curve that selected the best parameters; `metric` by default.
         stopped_early: whether the repeats were ended by a rule that waits for the validation loss to stop
             improving.
         settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for advice in numbers;
@@ -56,7 +56,7 @@ def judge(
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
         effective_samples: the equivalent number of independent samples, if some are duplicates or
             weights differ (Kish 1965, Survey Sampling); all of them by default.
-        interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
+        interval: the 95 % interval for new samples of the judged loss at the best epochs, which allows for
             their choice; a baseline above it is beaten.
         roc_auc: the same of the area under the ROC curve, which shows a rare class better than the loss does;
             it must lie above one half by 30 % of its width (95 % -> 99.8 %), as one of several tests.
@@ -87,8 +87,8 @@ def judge(
     the validation samples. With samples that all repeats share, both are required.
     """
     view = CurveView(
-        curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(warnings),
+        curves, metric, baseline, validation_samples, training_samples, settings or {}, effective_samples,
+        same_samples, interval, roc_auc, monitor or metric, stopped_early, bool(warnings),
     )  # fmt: skip
     verdict = _judged(view)
     statistics = {name: for_json(value) for name, value in verdict.statistics.items()}
@@ -96,15 +96,15 @@ def judge(
 
 
 def _judged(view: CurveView) -> Verdict:
-    shaken = unstable_verdict(view)
-    if shaken is not None and shaken.kind == "unstable":
-        return shaken
-    if view.oriented is None:
+    unstable = unstable_verdict(view)
+    if unstable is not None and unstable.kind == "unstable":
+        return unstable
+    if view.minimized is None:
         return sentences.say_without_validation(view, _training_falls(view))
     test = compare_with_baseline(view)
     if view.evaluations < limits.MIN_EVALUATIONS:
         return sentences.say_too_short(view, test)
-    rise, fall = detect_rise(view), detect_fall(view, view.oriented)
+    rise, fall = detect_rise(view), detect_fall(view, view.minimized)
     waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
         verdict = sentences.say_no_better(view, test, rise)
@@ -116,8 +116,8 @@ def _judged(view: CurveView) -> Verdict:
         verdict = sentences.say_overfitting(view, rise)
     elif fall.probable and not view.stopped_early:
         verdict = sentences.say_still_improving(view, fall, test)
-    elif shaken is not None:
-        verdict = shaken
+    elif unstable is not None:
+        verdict = unstable
     elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
         verdict = say_end_above(view)
     else:
@@ -132,12 +132,12 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
     statistics = view.statistics() | rise.statistics | fall.statistics | (test.statistics if test else {})
     explained = view.training_share()
-    if explained is not None and view.training is not None and view.oriented is not None:
+    if explained is not None and view.training is not None and view.minimized is not None:
         gap = float(view.final_losses()[1].mean())
         statistics |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = detect_fall(view, view.training).ruled_out
         if (
-            view.monitor in view.baseline
+            view.metric in view.baseline
             and explained < limits.EXPLAINED
             and abs(gap) < limits.GAP * view.reference_loss
         ):

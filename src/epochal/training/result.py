@@ -159,8 +159,8 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         baseline=baseline | _baselines(prepared, repeats, "train", {"loss"}) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
-        monitor="validation.loss",
-        chosen_by=prepared.spec.monitor,
+        metric="validation.loss",
+        monitor=prepared.spec.monitor,
         stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
