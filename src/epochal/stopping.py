@@ -57,7 +57,7 @@ class Patience(_OnMonitor):
         epochs: epochs (not evaluations) without an improvement.
         min_delta: the smallest change that counts as an improvement, at least 0.
         min_epochs: the earliest epoch at which training stops.
-        monitor: the column to watch.
+        monitor: the metric to watch.
     """
 
     epochs: float
@@ -89,7 +89,7 @@ class Patience(_OnMonitor):
 
 @dataclass(frozen=True)
 class Target(_OnMonitor):
-    """Stop when a column reaches a value."""
+    """Stop when the monitored metric reaches a value."""
 
     value: float
     monitor: str = "validation.loss"
@@ -293,7 +293,7 @@ class Joined(Rule):
         return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
 
     def metric_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.metric_names()))
+        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.metric_names()))
 
 
 def stopped_for_no_improvement(rule: Any, state: Any) -> bool:

@@ -295,7 +295,7 @@ REFUSALS = {
     ),
     "rule on a metric that is not evaluated": (
         {"stop": ep.Target(0.9, "validation.roc_auc")},
-        'unknown column "validation.roc_auc"',
+        'unknown metric "validation.roc_auc"',
     ),
     "no rule": ({"stop": 5}, "stop must be a rule"),
     "rule class": ({"stop": ep.Patience}, "stop must be a rule"),

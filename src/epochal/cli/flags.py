@@ -163,7 +163,7 @@ _STOPPING = (
     Option("patience", None, POSITIVE, "Stop after so many without improvement.", "EPOCHS"),
     Option("min_delta", None, NOT_NEGATIVE, "For --patience: what counts as improvement.", "X"),
     Option("min_epochs", None, NOT_NEGATIVE, "For --patience: not before that epoch.", "EPOCHS"),
-    Option("target_value", None, NUMBER, "Stop when the monitored column reaches V.", "V"),
+    Option("target_value", None, NUMBER, "Stop when the monitored metric reaches V.", "V"),
     Option("max_seconds", None, POSITIVE, "Training time of a repeat, at most.", "SECONDS"),
     Option("max_updates", None, whole(1), "Updates of a repeat, at most.", "UPDATES"),
     Option("stop_gl", None, POSITIVE, "Prechelt's generalization loss, in %.", "ALPHA"),

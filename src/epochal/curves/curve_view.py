@@ -139,7 +139,7 @@ class CurveView:
 
     @property
     def label(self) -> str:
-        """The monitored curve in words."""
+        """The judged curve in words."""
         return label_of(self.metric)
 
     def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
@@ -161,7 +161,9 @@ class CurveView:
         """
         if not self.effective:
             return math.inf if worse > better else -math.inf
-        if self.higher_is_better:  # an accuracy or the like: a normal approximation of the difference of two shares
+        if (
+            self.higher_is_better
+        ):  # an accuracy or the like: a normal approximation of the difference of two shares
             share = min(max(-(worse + better) / 2, 0.0), 1.0)
             variance = max(2 * share * (1 - share), 1e-3) / self.effective
             return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)

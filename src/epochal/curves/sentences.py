@@ -21,7 +21,7 @@ _COUNTS = (
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
 
-def say_without_validation(view: CurveView, falling: bool) -> Verdict:
+def without_validation_verdict(view: CurveView, falling: bool) -> Verdict:
     """The verdict without validation samples: a training loss is no evidence for new samples."""
     sentence = "Not judged: no samples were held out for validation"
     if view.training is not None:
@@ -34,7 +34,7 @@ def say_without_validation(view: CurveView, falling: bool) -> Verdict:
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
-def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
+def too_short_verdict(view: CurveView, test: BaselineTest | None) -> Verdict:
     """The verdict on too few evaluations; the baseline can still be compared."""
     known = f"at least {limits.MIN_EVALUATIONS} evaluations"
     sentence = f"Not judged: the shape of a curve needs {known}; there were {view.evaluations}. {_near(view)}"
@@ -52,7 +52,7 @@ def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", statistics, remedy)
 
 
-def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
+def no_better_verdict(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
     statistics = view.statistics() | rise.statistics | test.statistics
     fall = view.training_share()
@@ -88,7 +88,7 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     return Verdict("no detectable difference from chance", sentence, rule, statistics, remedy)
 
 
-def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
+def overfitting_verdict(view: CurveView, rise: Difference) -> Verdict:
     """The verdict on a rise, significant or probable."""
     verb = "fell" if view.higher_is_better else "rose"
     best = view.curves.best(view.metric)
@@ -136,7 +136,7 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     return Verdict(kind, sentence, rule, view.statistics() | rise.statistics, remedy)
 
 
-def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
+def still_improving_verdict(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
     """The verdict on a fall at the end, significant or probable."""
     verb = "rising" if view.higher_is_better else "falling"
     yet = "" if test is None or test.better else f" It is not yet better than {view.constant_in_words}."
@@ -181,7 +181,9 @@ def _lower(view: CurveView, share: float) -> str:
     return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.metric else share)
 
 
-def say_underfitting(view: CurveView, explained: float, sure: bool, statistics: dict[str, object]) -> Verdict:
+def underfitting_verdict(
+    view: CurveView, explained: float, sure: bool, statistics: dict[str, object]
+) -> Verdict:
     """The verdict on flat, close and high losses."""
     head = "Underfitting, as far as curves can tell" if sure else "Probably underfitting"
     sentence = (
@@ -207,7 +209,7 @@ def _faster(view: CurveView, otherwise: str) -> str:
     return f"{otherwise} `learning_rate`"
 
 
-def say_flat(
+def flat_verdict(
     view: CurveView,
     rise: Difference,
     fall: Difference,

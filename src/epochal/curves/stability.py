@@ -98,7 +98,7 @@ def _not_beaten(view: CurveView) -> str:
     )
 
 
-def say_end_above(view: CurveView) -> Verdict:
+def end_above_minimum_verdict(view: CurveView) -> Verdict:
     """The verdict on an end far above the least loss where the training loss is not seen to fall."""
     sentence = (
         f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its least, and "

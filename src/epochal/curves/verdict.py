@@ -15,7 +15,7 @@ from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView
 from epochal.curves.curves import Curves
 from epochal.curves.judgment import Verdict
-from epochal.curves.stability import say_end_above, unstable_verdict
+from epochal.curves.stability import end_above_minimum_verdict, unstable_verdict
 from epochal.curves.statistics import for_json
 from epochal.curves.trend_tests import Difference, detect_fall, detect_rise
 
@@ -100,26 +100,26 @@ def _judged(view: CurveView) -> Verdict:
     if unstable is not None and unstable.kind == "unstable":
         return unstable
     if view.minimized is None:
-        return sentences.say_without_validation(view, _training_falls(view))
+        return sentences.without_validation_verdict(view, _training_falls(view))
     test = compare_with_baseline(view)
     if view.evaluations < limits.MIN_EVALUATIONS:
-        return sentences.say_too_short(view, test)
+        return sentences.too_short_verdict(view, test)
     rise, fall = detect_rise(view), detect_fall(view, view.minimized)
     waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
-        verdict = sentences.say_no_better(view, test, rise)
+        verdict = sentences.no_better_verdict(view, test, rise)
     elif rise.detected:
-        verdict = sentences.say_overfitting(view, rise)
+        verdict = sentences.overfitting_verdict(view, rise)
     elif fall.detected:
-        verdict = sentences.say_still_improving(view, fall, test)
+        verdict = sentences.still_improving_verdict(view, fall, test)
     elif rise.probable and not waited:
-        verdict = sentences.say_overfitting(view, rise)
+        verdict = sentences.overfitting_verdict(view, rise)
     elif fall.probable and not view.stopped_early:
-        verdict = sentences.say_still_improving(view, fall, test)
+        verdict = sentences.still_improving_verdict(view, fall, test)
     elif unstable is not None:
         verdict = unstable
     elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
-        verdict = say_end_above(view)
+        verdict = end_above_minimum_verdict(view)
     else:
         verdict = _flat(view, rise, fall, test)
     if view.repeats >= limits.MIN_REPEATS:
@@ -141,7 +141,9 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
             and explained < limits.EXPLAINED
             and abs(gap) < limits.GAP * view.reference_loss
         ):
-            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), statistics)
+            return sentences.underfitting_verdict(
+                view, explained, settled and _surely_underfit(view), statistics
+            )
     scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
     known = test is not None and test.better
     learned = explained is None or explained >= limits.EXPLAINED
@@ -153,7 +155,7 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
         and not rise.relevant
     )
     good = flat and known and learned and not view.has_warnings and not scattered
-    return sentences.say_flat(view, rise, fall, statistics, flat=flat, good=good, known=known)
+    return sentences.flat_verdict(view, rise, fall, statistics, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:

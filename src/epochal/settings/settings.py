@@ -255,8 +255,8 @@ class Settings:
         "scikit-learn goes by \"sklearn:roc_auc\" or as an object; a function of one's own, (outputs, "
         'targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.')
     monitor: str | None = declare_option(
-        None, WORD, "Decides what is best. [validation.loss]", "COLUMN", section="Evaluation",
-        doc='the column that decides which parameters are the best; "validation.loss" by default, or '
+        None, WORD, "Decides what is best. [validation.loss]", "METRIC", section="Evaluation",
+        doc='the metric that decides which parameters are the best; "validation.loss" by default, or '
         '"train.loss" where there are no validation samples.')
     threshold: Any = declare_option(
         None, THRESHOLD,

@@ -162,16 +162,16 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         halving=halving,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
-    for column in (monitor, *rule.metric_names()):
-        name = column.partition(".")[2]
-        if name in undirected:
+    for name in (monitor, *rule.metric_names()):
+        own = name.partition(".")[2]
+        if own in undirected:
             raise Refusal(
-                f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
-                f'function, "{name}", greater_is_better=False)], or True.'
+                f"whether a higher {own} is better must be said where it decides: metrics=[epochal.metric("
+                f'function, "{own}", greater_is_better=False)], or True.'
             )
-        if column not in spec.metric_names:
+        if name not in spec.metric_names:
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
-            raise Refusal(did_you_mean("column", column, spec.metric_names) + lacking)
+            raise Refusal(did_you_mean("metric", name, spec.metric_names) + lacking)
     prepared = Prepared(
         **{one.name: getattr(samples, one.name) for one in fields(SplitSamples)} | {"settings": settings},
         plan=plan,
