@@ -89,7 +89,7 @@ def without(*corrections: str) -> ExitStack:
 
 
 def by_all_alone(own: Summary, spread: PooledSpread, two: tuple[int, int]) -> tuple[Summary, float, float]:
-    """A negative control: the spread of all settings, or the pair's own, with the degrees of freedom of all settings."""
+    """A negative control: the largest spread, with the degrees of freedom of all settings."""
     sd = max(spread.sd, own.sd or 0.0)
     chance = 2 * stdtr(spread.df, -abs(own.mean) / (sd / own.repeats**0.5))
     return Summary(own.mean, sd, own.ci95, own.per_repeat), spread.df, float(chance)

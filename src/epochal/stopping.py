@@ -29,9 +29,9 @@ def _positive(name: str, value: float, strict: bool = True) -> None:
         raise Refusal(f"{name} must be {bound}; got {value}.")
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
+def _whole(name: str, value: Any, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise Refusal(f"{name} must be a whole number, at least {minimum}; got {value!r}.")
 
 
 class _Best(NamedTuple):
@@ -114,7 +114,7 @@ class Target(_OnMonitor):
 
 
 class _Optimum(NamedTuple):
-    least: jax.Array
+    minimum: jax.Array
     loss: jax.Array
     history: jax.Array
     evaluations: jax.Array
@@ -134,18 +134,18 @@ class _OnGeneralization(Rule):
 
     def _updated(self, state: _Optimum, observation: Observation) -> _Optimum:
         validation, training = (observation.metrics[name] for name in self.metric_names())
-        least = jnp.minimum(state.least, validation)
+        minimum = jnp.minimum(state.minimum, validation)
         unknown = jnp.isnan(training)
         history = jnp.where(unknown, state.history, jnp.roll(state.history, -1).at[-1].set(training))
         count = state.evaluations + jnp.where(unknown, 0, 1)
-        return _Optimum(least, 100 * (validation / least - 1), history, count)
+        return _Optimum(minimum, 100 * (validation / minimum - 1), history, count)
 
 
 @dataclass(frozen=True)
 class GeneralizationLoss(_OnGeneralization):
     """Prechelt's GL: stop when 100 (E_va / E_opt - 1) exceeds `alpha` (Prechelt 1998, section 2).
 
-    E_va is the validation loss, E_opt the least so far.
+    E_va is the validation loss, E_opt the lowest so far.
     """
 
     alpha: float
@@ -158,10 +158,10 @@ class GeneralizationLoss(_OnGeneralization):
         return state, state.loss > self.alpha
 
     def reason(self, state: _Optimum) -> str:
-        return f"the validation loss is {float(state.loss):.3g} % above its least (GL {self.alpha:g})"
+        return f"the validation loss is {float(state.loss):.3g} % above its minimum (GL {self.alpha:g})"
 
     def describe(self) -> str:
-        return f"validation loss {self.alpha:g} % above its least (Prechelt's GL)"
+        return f"validation loss {self.alpha:g} % above its minimum (Prechelt's GL)"
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def test_an_encoding_can_be_given(name, encoding, classes):
         load(TRIALS / f"{name}.csv", encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "least"), [("years", 0.95), ("trailing", 0.9), ("collide", 0.9)])
-def test_trials_are_learned_saved_and_predicted(name, least, tmp_path):
+@pytest.mark.parametrize(("name", "minimum"), [("years", 0.95), ("trailing", 0.9), ("collide", 0.9)])
+def test_trials_are_learned_saved_and_predicted(name, minimum, tmp_path):
     data = ep.load_data(TRIALS / f"{name}.csv")
     ep.fit(ep.MLP(16), data, epochs=60, batch_size=8, repeats=1, learning_rate=0.01, out=tmp_path / "run")
     back = ep.load(tmp_path / "run")
@@ -87,9 +87,9 @@ def test_trials_are_learned_saved_and_predicted(name, least, tmp_path):
     assert len(new) == data.samples
     if name == "years":
         values = np.asarray(new.values)[:, 0]
-        assert 1 - np.mean((values - data.targets) ** 2) / np.var(data.targets) > least
+        assert 1 - np.mean((values - data.targets) ** 2) / np.var(data.targets) > minimum
     else:
-        assert np.mean(np.argmax(new.values, axis=1) == data.targets) > least
+        assert np.mean(np.argmax(new.values, axis=1) == data.targets) > minimum
 
 
 NUMBERED = "".join(f"{i},{row[1]},{row[2]},{row[3]}\n" for i, row in enumerate(ROWS))

@@ -55,7 +55,7 @@ def drawn(transform: Any, count: int = 20_000) -> np.ndarray:
 
 
 def test_draws_are_distributed_as_documented():
-    """Kolmogorov-Smirnov and chi-squared tests at a fixed key; the least p-value, corrected, is above 1 %."""
+    """Kolmogorov-Smirnov and chi-squared tests at a fixed key; the lowest p, corrected, is above 1 %."""
     p = [stats.kstest(column, stats.uniform(-1.5, 3).cdf).pvalue for column in drawn(Shift(1.5)).T]
     p.append(stats.kstest(drawn(Rotate(20)), stats.uniform(-20, 40).cdf).pvalue)
     p.append(stats.kstest(drawn(Brightness(0.1)), stats.uniform(-0.1, 0.2).cdf).pvalue)

@@ -175,11 +175,11 @@ def test_the_rate_is_tuned_on_other_repeats_and_bracketed_or_said():
     for row in found.rows:
         rates = [rate for rate, _, _ in row.tuned.tried]
         whole = {rate: value for rate, value, repeats in row.tuned.tried if repeats == row.tuned.repeats}
-        least = min(whole, key=whole.get)
+        minimum = min(whole, key=whole.get)
         assert rates == sorted(rates)
         assert row.learning_rate == row.tuned.rate in rates
-        assert row.tuned.rate <= least and row.tuned.rate in whole
-        assert ({rates[0], rates[-1]} & {row.tuned.rate, least} != set()) == bool(row.tuned.edge)
+        assert row.tuned.rate <= minimum and row.tuned.rate in whole
+        assert ({rates[0], rates[-1]} & {row.tuned.rate, minimum} != set()) == bool(row.tuned.edge)
         assert any(note.startswith(f"{row.name}: ") for note in found.notes) == bool(row.tuned.edge)
         assert set(found.curves[row.name].repeats) == {0, 1, 2}
 

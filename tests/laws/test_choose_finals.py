@@ -106,7 +106,7 @@ def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
     once, never = final([*BETTER * 5, 1.2]), final([*GOOD * 5, 0.6])
     assert (once.failures, never.failures) == (1, 0) and once.beats_baseline
     assert min_failures([once, never]) is never
-    assert min_failures([once]) is once, "the least, where nothing is without"
+    assert min_failures([once]) is once, "the fewest, where nothing is without"
     assert choose_final(once, never, for_quality=True) is never, "the defaults, which never failed"
 
 

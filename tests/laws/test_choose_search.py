@@ -43,7 +43,7 @@ class Landscape:
     best_rate: float = 0.1
     curvature: float = 0.25
     noise: float = 0.3
-    least: float = 60.0
+    minimum: float = 60.0
     seed: int = 0
     jobs: list[Job] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class Landscape:
     def updates(self, point: Point) -> float:
         """What a point needs without noise."""
         wrong = math.exp(self.curvature * self.off(point) ** 2)
-        return self.least * (1 + self.critical / point.batch_size) * wrong
+        return self.minimum * (1 + self.critical / point.batch_size) * wrong
 
     def cost(self, point: Point) -> float:
         """What it costs to get there."""
@@ -148,7 +148,7 @@ def of_seed(seed: int) -> Landscape:
         kind=("time", "time", "time", "samples", "updates")[seed % 5],
         best_rate=float(2 ** random.uniform(-5, 1)),
         curvature=float(random.uniform(0.15, 0.5)),
-        least=float(random.uniform(1, 5) * 4 * SAMPLES / critical),  # the target takes several epochs
+        minimum=float(random.uniform(1, 5) * 4 * SAMPLES / critical),  # the target takes several epochs
         seed=seed,
     )
 
@@ -173,7 +173,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
 def test_without_noise_it_finds_the_best_wherever_it_is(
     kind: str, critical: float, best: int, optimizer: str
 ) -> None:
-    land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, least=8 * SAMPLES / critical)
+    land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, minimum=8 * SAMPLES / critical)
     point = chosen(land, optimizer=optimizer)
     assert point.batch_size == best
     assert land.cost(point) <= 1.001 * land.min_price()

@@ -66,10 +66,10 @@ def test_what_shows_no_fall_would_be_called_level_without_the_bound(monkeypatch:
     assert reassured(FALLING, 5, 0.02, apart=0.5) >= 2
 
 
-@pytest.mark.parametrize(("repeats", "least"), [(1, 24), (5, 28), (10, 28)])
-def test_a_level_curve_is_still_called_so(repeats: int, least: int) -> None:
+@pytest.mark.parametrize(("repeats", "minimum"), [(1, 24), (5, 28), (10, 28)])
+def test_a_level_curve_is_still_called_so(repeats: int, minimum: int) -> None:
     """The bounds have the power to rule out what is not there."""
-    assert reassured(FLAT, repeats, 0.02) >= least
+    assert reassured(FLAT, repeats, 0.02) >= minimum
 
 
 @pytest.mark.parametrize("repeats", [1, 3, 5, 10])
@@ -244,7 +244,7 @@ def test_a_gain_on_few_samples_is_perhaps_better_than_chance(gain: float, said: 
 
 
 def one_that_overfits(rng: np.random.Generator, repeats: int, rise: float) -> Verdict:
-    """Level repeats, one of which rises so that the mean rises by this share of its least."""
+    """Level repeats, one of which rises so that the mean rises by this share of its minimum."""
     curves = 0.4 + 0.6 * np.exp(-T / 6) * np.ones((repeats, 1))
     curves[0] *= 1 + rise * repeats * np.clip((T - 50) / 50, 0, 1)
     return judge(

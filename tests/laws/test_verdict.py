@@ -295,7 +295,7 @@ def level(repeats: int, points: int, sd: float, rho: float, seed: int) -> Curves
 def test_an_end_that_is_high_by_scatter_is_seldom_probable_over_learning(
     repeats: int, points: int, rho: float
 ) -> None:
-    """One-sided 80 %: at most a fifth by the binomial at 0.1 %; the last value over the least gave a half."""
+    """One-sided 80 %: at most a fifth by the binomial at 0.1 %; the last over the lowest gave a half."""
     found = [judged(level(repeats, points, 0.1, rho, seed)).kind for seed in range(100)]
     assert found.count("probably overfitting") + found.count("overfitting") <= 33
     assert found.count("probably unstable") <= 10

@@ -175,41 +175,41 @@ class CurveView:
             return math.inf if worse > better else -math.inf
         return self.effective * _POWERS[self.loss] * math.log(worse / better)
 
-    def rise_of(self, log_ratio: float, least: float) -> float:
+    def rise_of(self, log_ratio: float, minimum: float) -> float:
         """The rise above a loss with this log likelihood ratio: the inverse of `log_likelihood_ratio`."""
         if not self.effective:
             return 0.0
         if self.higher_is_better:
-            share = min(max(-least, 0.0), 1.0)
+            share = min(max(-minimum, 0.0), 1.0)
             return math.sqrt(2 * log_ratio * max(2 * share * (1 - share), 1e-3) / self.effective)
         if self.loss == "log_loss":
             return log_ratio / self.effective
         if self.loss not in _POWERS:
             return math.inf
-        return least * math.expm1(min(log_ratio / self.effective / _POWERS[self.loss], 50.0))
+        return minimum * math.expm1(min(log_ratio / self.effective / _POWERS[self.loss], 50.0))
 
     @property
     def known_likelihood(self) -> bool:
         """Whether sample losses are evidence by themselves (`log_likelihood_ratio`)."""
         return self.higher_is_better or self.loss == "log_loss" or self.loss in _POWERS
 
-    def flat_tolerance(self, least: float) -> float:
-        """How far a flat curve may rise: a fifth of its least, or, for scores, of the learned gain."""
-        if not self.higher_is_better and least > 0:
-            return limits.FLAT * least
+    def flat_tolerance(self, minimum: float) -> float:
+        """How far a flat curve may rise: a fifth of its minimum, or, for scores, of the learned gain."""
+        if not self.higher_is_better and minimum > 0:
+            return limits.FLAT * minimum
         baseline = self.baseline.get(self.metric)
         if baseline is None:
             return limits.RISE * self.reference_loss
-        return limits.FLAT * abs(float(np.mean(baseline)) - (-least if self.higher_is_better else least))
+        return limits.FLAT * abs(float(np.mean(baseline)) - (-minimum if self.higher_is_better else minimum))
 
-    def in_words(self, change: float, least: float) -> str:
-        """A change of the loss from its least, in the unit of sentences and as a share.
+    def in_words(self, change: float, minimum: float) -> str:
+        """A change of the loss from its minimum, in the unit of sentences and as a share.
 
         For squared errors the typical error: a tenth where the loss changes by a fifth.
         """
-        if self.higher_is_better or least <= 0:
+        if self.higher_is_better or minimum <= 0:
             return three_digits(abs(change))
-        share, base = change / least, least
+        share, base = change / minimum, minimum
         if self.displayed != self.metric:
             share, base = math.sqrt(max(0.0, 1 + share)) - 1, self.displayed_at_best()
         return f"{three_digits(abs(share) * base)} ({percent(abs(share))})"
@@ -258,7 +258,7 @@ class CurveView:
 
     @property
     def end_over_best(self) -> float:
-        """The last value of the mean curve over its least; NaN if undefined."""
+        """The last value of the mean curve over its minimum; NaN if undefined."""
         if self.minimized is None or self.higher_is_better:
             return math.nan
         mean = majority_mean(self.minimized)
@@ -270,14 +270,14 @@ class CurveView:
 
     @property
     def end_over_own_best(self) -> float:
-        """The mean over repeats of the last value over the least one; scatter raises it, too."""
+        """The mean over repeats of the last value over the lowest one; scatter raises it, too."""
         if self.minimized is None or self.higher_is_better:
             return math.nan
         rows = [row[np.isfinite(row)] for row in self.minimized if np.isfinite(row).any()]
-        ends, least = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
-        if (least <= 0).any():
+        ends, minimum = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
+        if (minimum <= 0).any():
             return math.nan
-        return max(float((ends / least).mean()), float(ends.mean() / least.mean()))
+        return max(float((ends / minimum).mean()), float(ends.mean() / minimum.mean()))
 
     @property
     def exhausted(self) -> bool:

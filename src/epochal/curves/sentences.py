@@ -16,7 +16,7 @@ from epochal.curves.trend_tests import Difference
 
 _COUNTS = (
     f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "
-    f"or {limits.ABOVE_LEAST - 1:.0%} of the least loss on, whichever is smallest (arbitrary shares)."
+    f"or {limits.ABOVE_MINIMUM - 1:.0%} of the lowest loss on, whichever is smallest (arbitrary shares)."
 )
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
@@ -119,8 +119,9 @@ def overfitting_verdict(view: CurveView, rise: Difference) -> Verdict:
         sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.method}, and the training loss at fixed parameters fell meanwhile. {_COUNTS}"
-        f" Probably overfitting when that holds at one-sided 80 %, the mean ends above {limits.ABOVE_LEAST} "
-        "times its least, or the loss had already risen by half as much and come back."
+        " Probably overfitting when that holds at one-sided 80 %, the mean ends above "
+        f"{limits.ABOVE_MINIMUM} times its minimum, or the loss had already risen by half as much and come "
+        "back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
     low, high = float(known.min()), float(known.max())
@@ -245,9 +246,9 @@ def flat_verdict(
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
-    elif flat and view.end_over_own_best > limits.ABOVE_LEAST:
+    elif flat and view.end_over_own_best > limits.ABOVE_MINIMUM:
         sentence += (
-            f"Single repeats end at {view.end_over_own_best:.2g} times their least: evaluations scatter. "
+            f"Single repeats end at {view.end_over_own_best:.2g} times their minimum: evaluations scatter. "
         )
     sentence += _near(view)
     explained = view.training_share()
@@ -257,11 +258,11 @@ def flat_verdict(
     sentence += _far_apart(view)
     if view.stopped_early:
         sentence += " Predictions use the weights from the best epoch."
-    up, down = f"{limits.FLAT:.0%} of the least loss", f"{limits.FLAT:.0%}"
+    up, down = f"{limits.FLAT:.0%} of the lowest loss", f"{limits.FLAT:.0%}"
     if view.displayed != view.metric:
         up += f" ({percent(math.sqrt(1 + limits.FLAT) - 1)} of the typical error)"
         down += f" ({_lower(view, limits.FLAT)})"
-    ends, worse, better = f", ends at most {limits.ABOVE_LEAST} times above its least", "rise", "fall"
+    ends, worse, better = f", ends at most {limits.ABOVE_MINIMUM} times above its minimum", "rise", "fall"
     if view.higher_is_better:
         ends, worse, better, up = "", better, worse, f"{limits.FLAT:.0%} of what was learned"
     rule = (
@@ -336,7 +337,7 @@ def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
 
 def _near(view: CurveView, *, capital: bool = True) -> str:
     best = mean_count(view.curves.best(view.metric).median_epoch)
-    epochs = "the best epochs" if view.monitor == view.metric else f"the epochs of the least {view.label}"
+    epochs = "the best epochs" if view.monitor == view.metric else f"the epochs of the lowest {view.label}"
     where = f"epoch {best}" if view.repeats == 1 else f"{epochs} (median {best})"
     value = three_digits(view.displayed_at_best())
     words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
@@ -354,7 +355,7 @@ def _more(view: CurveView, repeats: int | None, what: str) -> str:
 
 
 def _patience(view: CurveView) -> str:
-    """The least patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
+    """The shortest patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
     if view.minimized is None:
         return ""
     rows = [(view.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in view.minimized]
@@ -371,8 +372,8 @@ def _patience(view: CurveView) -> str:
 
 def _stopped(epochs: Floats, row: Floats, patience: int) -> tuple[float, bool]:
     """The epoch at which patience would stop a repeat, and whether it has reached its best by then."""
-    least = np.minimum.accumulate(row)
-    improved = np.concatenate([[True], row[1:] < least[:-1]])
+    minimum = np.minimum.accumulate(row)
+    improved = np.concatenate([[True], row[1:] < minimum[:-1]])
     newest = np.maximum.accumulate(np.where(improved, np.arange(row.size), 0))
     fired = np.flatnonzero(epochs - epochs[newest] >= patience)
     stop = int(fired[0]) if fired.size else row.size - 1

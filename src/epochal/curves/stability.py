@@ -99,12 +99,12 @@ def _not_beaten(view: CurveView) -> str:
 
 
 def end_above_minimum_verdict(view: CurveView) -> Verdict:
-    """The verdict on an end far above the least loss where the training loss is not seen to fall."""
+    """The verdict on an end far above the lowest loss where the training loss is not seen to fall."""
     sentence = (
-        f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its least, and "
+        f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its minimum, and "
         "the training loss is not seen to fall meanwhile."
     )
-    rule = f"An end above {limits.ABOVE_LEAST} times the least is no good fit."
+    rule = f"An end above {limits.ABOVE_MINIMUM} times the minimum is no good fit."
     return Verdict("probably unstable", sentence, rule, view.statistics(), stability_advice(view))
 
 

@@ -69,12 +69,12 @@ def judge(
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
     6. probably overfitting: a rise that is more likely than not and large, a mean rise to more than 1.2 times
-    the least loss of several repeats that differ, or a rise of a curve that swung as far before.
+    the lowest loss of several repeats that differ, or a rise of a curve that swung as far before.
     7. probably still improving: a fall at the end that is more likely than not.
-    8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the least loss,
+    8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the lowest loss,
     without a falling training loss.
     9. underfitting, or probably: flat, without a gap to validation, and little explained.
-    10. undecided: none of these, though there is a rise that matters, or one by a fifth of the least loss is
+    10. undecided: none of these, though there is a rise that matters, or one by a fifth of the lowest loss is
     not ruled out, or a fall by as much in twice the epochs.
     11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
     out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
@@ -105,7 +105,7 @@ def _judged(view: CurveView) -> Verdict:
     if view.evaluations < limits.MIN_EVALUATIONS:
         return sentences.too_short_verdict(view, test)
     rise, fall = detect_rise(view), detect_fall(view, view.minimized)
-    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
+    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_MINIMUM  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
         verdict = sentences.no_better_verdict(view, test, rise)
     elif rise.detected:
@@ -118,7 +118,7 @@ def _judged(view: CurveView) -> Verdict:
         verdict = sentences.still_improving_verdict(view, fall, test)
     elif unstable is not None:
         verdict = unstable
-    elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
+    elif rise.likely and view.end_over_best > limits.ABOVE_MINIMUM:
         verdict = end_above_minimum_verdict(view)
     else:
         verdict = _flat(view, rise, fall, test)
@@ -144,7 +144,7 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
             return sentences.underfitting_verdict(
                 view, explained, settled and _surely_underfit(view), statistics
             )
-    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
+    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_MINIMUM
     known = test is not None and test.better
     learned = explained is None or explained >= limits.EXPLAINED
     flat = (

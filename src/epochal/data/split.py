@@ -216,21 +216,21 @@ def _stratify(
     return [(int(first), int(second)) for first, second in shares.T]
 
 
-def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shares of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `most`."""
-    total = min(total, int(most.sum()))
+def _apportion(total: int, weights: NDArray[np.int64], maximum: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shares of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `maximum`."""
+    total = min(total, int(maximum.sum()))
     if total == 0:
         return np.zeros_like(weights)
-    least = int(total >= len(weights))
+    minimum = int(total >= len(weights))
     quotas = total * weights / weights.sum()
-    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), least, most)
+    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), minimum, maximum)
     while shares.sum() != total:
         short = total - int(shares.sum())
         gain = quotas - shares
         if short > 0:
-            best = int(np.argmax(np.where(shares < most, gain, -np.inf)))
+            best = int(np.argmax(np.where(shares < maximum, gain, -np.inf)))
             shares[best] += 1
         else:
-            worst = int(np.argmin(np.where(shares > least, gain, np.inf)))
+            worst = int(np.argmin(np.where(shares > minimum, gain, np.inf)))
             shares[worst] -= 1
     return shares

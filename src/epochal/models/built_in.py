@@ -74,10 +74,10 @@ class BuiltIn(Record):
             )
 
 
-def check_whole(name: str, value: object, least: int = 1) -> int:
-    """An int of at least `least`, or a refusal."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Refusal(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
+def check_whole(name: str, value: object, minimum: int = 1) -> int:
+    """An int of at least `minimum`, or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise Refusal(f"`{name}` must be a whole number, at least {minimum}; got {value!r}.")
     return value
 
 

@@ -70,21 +70,23 @@ def _read_whole(text: str, words: str) -> int:
         raise InvalidValue(f"must be {words}; got {quoted(text)}") from None
 
 
-def _checked_whole(value: Any, words: str, least: int | None) -> int:
+def _checked_whole(value: Any, words: str, minimum: int | None) -> int:
     number = as_integer(value)
-    if number is None or (least is not None and number < least):
+    if number is None or (minimum is not None and number < minimum):
         raise InvalidValue(f"must be {words}; got {value!r}")
     return number
 
 
-def whole(least: int | None = None, what: str = "a whole number") -> ValueKind:
+def whole(minimum: int | None = None, what: str = "a whole number") -> ValueKind:
     """A whole number by type; in text, thousands may be set off by commas, and digits by underscores.
 
     >>> whole(1).read("1,000"), whole(1).check(3)
     (1000, 3)
     """
-    words = what if least is None else f"{what}, at least {least}"
-    return ValueKind(lambda value: _checked_whole(value, words, least), lambda text: _read_whole(text, words))
+    words = what if minimum is None else f"{what}, at least {minimum}"
+    return ValueKind(
+        lambda value: _checked_whole(value, words, minimum), lambda text: _read_whole(text, words)
+    )
 
 
 def size(word: str) -> ValueKind:

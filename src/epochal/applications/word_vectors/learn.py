@@ -188,7 +188,7 @@ class Learning:
         return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
 
 
-def _check_whole(name: str, value: Any, least: int, most: int) -> None:
+def _check_whole(name: str, value: Any, minimum: int, maximum: int) -> None:
     number = as_integer(value)
-    if number is None or not least <= number <= most:
-        raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")
+    if number is None or not minimum <= number <= maximum:
+        raise Refusal(f"`{name}` must be a whole number between {minimum} and {maximum:,}; got {value!r}.")

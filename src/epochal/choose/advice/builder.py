@@ -32,7 +32,7 @@ GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing.
 
-Where B_c is wrong by a factor q, the time is at worst (2 + √q + 1/√q)/4 times the least: where the overhead
+Where B_c is wrong by a factor q, the time is at worst (2 + √q + 1/√q)/4 times the minimum: where the overhead
 of an update costs as much as B_c samples do.
 """
 
@@ -177,8 +177,8 @@ def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[
         return ""
     # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
-    least, most = min(filter(None, each)), max(each)
-    repeats = f"{most}" if least == most else f"{least} to {most}"
+    fewest, most = min(filter(None, each)), max(each)
+    repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
     between = [one for one in tried if sizes[0] < one.batch_size < sizes[-1]]
     unclear = {*sizes, *(one.batch_size for one in between if one.given_up)}
     worse = {one.batch_size for one in between} - unclear

@@ -304,8 +304,8 @@ class Adviser:
         search, seeds = self.search, self.search_seeds
         whole = [point for point in tuned.values() if set(seeds) <= set(search.results[point])]
         ranked = sorted(whole, key=lambda point: search.score(point, seeds))
-        least = search.score(ranked[0], seeds)
-        near = [point for point in ranked if search.score(point, seeds) <= CHECK_RATIO * least] or ranked[:1]
+        lowest = search.score(ranked[0], seeds)
+        near = [point for point in ranked if search.score(point, seeds) <= CHECK_RATIO * lowest] or ranked[:1]
         around = [
             Point(point.batch_size, point.exponent + offset)
             for point in near[:2]

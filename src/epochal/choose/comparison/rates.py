@@ -81,7 +81,7 @@ class _Search:
         return [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
 
     def best(self, rates: Iterable[float]) -> float:
-        """The rate with the least loss; of equal ones the nearest to the guess."""
+        """The rate with the lowest loss; of equal ones the nearest to the guess."""
         return min(rates, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
 
     def promising(self) -> list[float]:

@@ -29,7 +29,7 @@ NEAR_BEST = 0.1
 perfect, or from the baseline if that is nearer. (Arbitrary.)"""
 
 LUCKY_DISTANCE = 2.0
-"""The least distance of the best of many evaluations below their mean, in units of their scatter."""
+"""The smallest distance of the best of many evaluations below their mean, in units of their scatter."""
 
 
 def recommended(

@@ -212,10 +212,10 @@ def telling(write: Callable[[float], str], *ends: float) -> Callable[[float], st
     >>> telling("{:.3f}".format, 0.0004, 0.004)(0.002), telling("{:.3f}".format, 0.001, 0.004)(0.002)
     ('0.0020', '0.002')
     """
-    least = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
-    if least < 1e-12 or set(write(least)) & set("123456789"):
+    smallest = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
+    if smallest < 1e-12 or set(write(smallest)) & set("123456789"):
         return write
-    return f"{{:,.{-math.floor(math.log10(least))}f}}".format
+    return f"{{:,.{-math.floor(math.log10(smallest))}f}}".format
 
 
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:

@@ -314,7 +314,7 @@ def pairs_of(
 
 
 def ranked(worth: NDArray[np.float64], groups: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-    """The order of items by group and, least first, by worth; for each place of it two numbers.
+    """The order of items by group and, lowest first, by worth; for each place of it two numbers.
 
     They are the place where its group begins, and the items of the group that are ahead of it.
 

@@ -260,7 +260,7 @@ _SENTENCE = 8
 """Fewest characters of a sentence in a script without blanks."""
 _LOOKED_AT = 1000
 _DENSE = 0.9
-"""Least share of row numbers that follow the one before; the others' rows were taken out."""
+"""The smallest share of row numbers that follow the one before; the others' rows were taken out."""
 
 _WORDS = (
     "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference|"
@@ -369,11 +369,11 @@ def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = (), *, gaps:
     >>> rows_counted(pa.chunked_array([[*range(30), 31, None, 33]]), gaps=True)
     True
     """
-    values, least = column.drop_null(), _DENSE if gaps else 1.0
-    if len(values) < max(2, least * len(column)) or (starts and values[0].as_py() not in starts):
+    values, minimum = column.drop_null(), _DENSE if gaps else 1.0
+    if len(values) < max(2, minimum * len(column)) or (starts and values[0].as_py() not in starts):
         return False
     steps = np.diff(values.to_numpy().astype(np.float64))
-    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= least)
+    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= minimum)
 
 
 def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:

@@ -160,8 +160,10 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         return Task("regression"), f"target {name}: regression, as asked."
     named = text or pa.types.is_boolean(kind)
     if task is None and not named and not _few_whole(column, distinct):
-        least, most = pc.min_max(column).as_py().values()
-        shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
+        lowest, highest = pc.min_max(column).as_py().values()
+        shown = " to ".join(
+            number_word(float(bound), float(highest) - float(lowest)) for bound in (lowest, highest)
+        )
         otherwise = '; `task="classification"` makes classes of them.' if _few_enough(distinct, rows) else "."
         return Task("regression"), (
             f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
