@@ -304,7 +304,7 @@ def test_only_commands_that_try_several_are_said_to_take_lists(tmp_path: Path, c
 @pytest.mark.parametrize("share", ["-5%", "20,5%", "120%", "%"])
 def test_a_percentage_that_is_none_is_refused_as_one(share: str, place: Path, capsys: Any) -> None:
     status, _, err = called(capsys, "train", place / "customers.csv", f"--validation={share}")
-    assert status == 2 and "a share in percent must be from 0 to below 100" in err
+    assert status == 2 and "a fraction in percent must be from 0 to below 100" in err
 
 
 @pytest.mark.parametrize("goal", [None, 3])

@@ -315,7 +315,7 @@ REFUSALS = {
     "fractional seed": ({"seed": 1.5}, "seed must be "),
     "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),
     "validation": ({"validation": 1.5}, "validation must be a fraction in [0, 1) or a number of samples"),
-    "validation none": ({"validation": None}, "validation must be a share of the samples in [0, 1)"),
+    "validation none": ({"validation": None}, "validation must be a fraction of the samples in [0, 1)"),
     "evaluate every": ({"evaluate_every": 0}, "evaluate_every must be a whole number of epochs"),
     "evaluate often": ({"evaluate_every": "often"}, "evaluate_every must be a whole number of epochs"),
     "class weight word": ({"class_weight": "equal"}, 'class_weight must be "balanced" or a mapping'),

@@ -20,10 +20,10 @@ from epochal.settings.option import Option
 from epochal.settings.value_kinds import (
     ANY,
     FLAG,
+    FRACTION,
     NOT_NEGATIVE,
     NUMBER,
     POSITIVE,
-    SHARE,
     WORD,
     ValueKind,
     one_of,
@@ -126,7 +126,7 @@ _PARTS = (
     Option("layers", None, whole(1), "lstm, gru: stacked layers. [1]", "L"),
     Option("embedding", None, whole(1), "text: size of a token's embedding. [64]", "D"),
     Option("text_by", None, WORD, "text: how tokens are combined: mean, gru or lstm. [mean]", "NAME"),
-    Option("dropout", 0.0, SHARE, "Hidden units set to zero in an update.", "SHARE"),
+    Option("dropout", 0.0, FRACTION, "Hidden units set to zero in an update.", "FRACTION"),
     Option("batch_norm", False, FLAG, "Normalize hidden layers over the batch."),
     Option("model", None, WORD, "A model of your own: function(inputs, outputs).", "MODULE:FUNCTION"),
 )
@@ -147,8 +147,8 @@ _PACE = (
     Option("warmup", 0, whole(0), "Updates over which the rate rises.", "UPDATES"),
     Option("step_every", None, whole(1), 'For "step" and "exponential": updates between steps.', "UPDATES"),
     Option(
-        "schedule_floor", 0.0, SHARE, 'For "cosine" and "linear": share of the rate at which they end.',
-        "SHARE"),
+        "schedule_floor", 0.0, FRACTION, 'For "cosine" and "linear": fraction of the rate at which they end.',
+        "FRACTION"),
     Option(
         "step_factor", 0.1, POSITIVE, 'For "step" and "exponential": the rate is multiplied by it.',
         "FACTOR"),

@@ -262,7 +262,7 @@ def flat_verdict(
     if view.displayed != view.metric:
         up += f" ({percent(math.sqrt(1 + limits.FLAT) - 1)} of the typical error)"
         down += f" ({_lower(view, limits.FLAT)})"
-    ends, worse, better = f", ends at most {limits.ABOVE_MINIMUM} times above its minimum", "rise", "fall"
+    ends, worse, better = f", ends at most {limits.ABOVE_MINIMUM} times its minimum", "rise", "fall"
     if view.higher_is_better:
         ends, worse, better, up = "", better, worse, f"{limits.FLAT:.0%} of what was learned"
     rule = (

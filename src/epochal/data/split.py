@@ -83,24 +83,24 @@ def split(
     alike = duplicates or Duplicates(np.arange(samples), samples)
     of, sets = alike.group, alike.distinct
     sizes = np.bincount(of, minlength=sets)
-    kinds, shares = np.full(sets, -1), {-1: held_out}
+    kinds, held_out_of = np.full(sets, -1), {-1: held_out}
     if strata is not None:
         classes = _most_frequent(of, np.asarray(strata, np.int64), sets)
         counts = np.bincount(classes, weights=sizes).astype(np.int64)
         there = np.flatnonzero(counts)
         if found := _stratify(held_out, counts[there], np.bincount(classes)[there]):
-            kinds, shares = classes, dict(zip(there.tolist(), found, strict=True))
+            kinds, held_out_of = classes, dict(zip(there.tolist(), found, strict=True))
     rest = np.zeros(2, np.int64)
     part_of = np.zeros(sets, np.int8)
     for kind in np.unique(kinds).tolist():
         own = np.flatnonzero(kinds == kind)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        rest += shares[kind]  # what whole sets of a class leave of its share goes to the next class
-        for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
-            rest -= length * np.array(share)
+        rest += held_out_of[kind]  # what whole sets of a class leave of it goes to the next class
+        for length, numbers in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
+            rest -= length * np.array(numbers)
             left, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + kind + ((length - 1) << 32)
             for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
-                if count := share[part - 1]:
+                if count := numbers[part - 1]:
                     picked = permute(key, first, len(left), np.arange(count))
                     part_of[left[picked]] = part
                     left = np.delete(left, picked)
@@ -127,19 +127,19 @@ def _whole_sets(
     total = int((lengths * amounts).sum())
     free, taken = amounts.copy(), []
     for size in np.maximum(held_out, 0).tolist():
-        share = np.minimum(size * amounts // total, free)
-        left = size - int((share * lengths).sum())
+        count = np.minimum(size * amounts // total, free)
+        left = size - int((count * lengths).sum())
         for most in (1, None):
             for place in range(len(lengths) - 1, -1, -1):
-                more = min(left // int(lengths[place]), int(free[place] - share[place]), most or left)
-                share[place] += max(0, more)
+                more = min(left // int(lengths[place]), int(free[place] - count[place]), most or left)
+                count[place] += max(0, more)
                 left -= max(0, more) * int(lengths[place])
-        if size and not share.any() and free.any():
-            share[np.argmax(free > 0)] = 1
-        if (free - share).sum() == 0 and share.any():
-            share[np.argmax(share > 0)] -= 1
-        free -= share
-        taken.append(share)
+        if size and not count.any() and free.any():
+            count[np.argmax(free > 0)] = 1
+        if (free - count).sum() == 0 and count.any():
+            count[np.argmax(count > 0)] -= 1
+        free -= count
+        taken.append(count)
     return list(zip(taken[0].tolist(), taken[1].tolist(), strict=True))
 
 
@@ -210,27 +210,27 @@ def _stratify(
         return None
     own = counts[enough]
     later = 1 + (held_out[1] > 0)
-    shares = np.zeros((2, left), np.int64)
-    shares[0, enough] = _apportion(held_out[0], own, own - later)
-    shares[1, enough] = _apportion(held_out[1], own, own - shares[0, enough] - 1)
-    return [(int(first), int(second)) for first, second in shares.T]
+    held_out_counts = np.zeros((2, left), np.int64)
+    held_out_counts[0, enough] = _apportion(held_out[0], own, own - later)
+    held_out_counts[1, enough] = _apportion(held_out[1], own, own - held_out_counts[0, enough] - 1)
+    return [(int(first), int(second)) for first, second in held_out_counts.T]
 
 
 def _apportion(total: int, weights: NDArray[np.int64], maximum: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shares of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `maximum`."""
+    """Parts of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `maximum`."""
     total = min(total, int(maximum.sum()))
     if total == 0:
         return np.zeros_like(weights)
     minimum = int(total >= len(weights))
     quotas = total * weights / weights.sum()
-    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), minimum, maximum)
-    while shares.sum() != total:
-        short = total - int(shares.sum())
-        gain = quotas - shares
+    counts: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), minimum, maximum)
+    while counts.sum() != total:
+        short = total - int(counts.sum())
+        gain = quotas - counts
         if short > 0:
-            best = int(np.argmax(np.where(shares < maximum, gain, -np.inf)))
-            shares[best] += 1
+            best = int(np.argmax(np.where(counts < maximum, gain, -np.inf)))
+            counts[best] += 1
         else:
-            worst = int(np.argmin(np.where(shares > minimum, gain, np.inf)))
-            shares[worst] -= 1
-    return shares
+            worst = int(np.argmin(np.where(counts > minimum, gain, np.inf)))
+            counts[worst] -= 1
+    return counts

@@ -14,6 +14,7 @@ from epochal.settings.option import checked, declare_option, declared_options, d
 from epochal.settings.value_kinds import (
     ANY,
     FLAG,
+    FRACTION,
     FUNCTION,
     HELD_OUT,
     INTERVAL,
@@ -21,7 +22,6 @@ from epochal.settings.value_kinds import (
     NOT_NEGATIVE,
     NUMBERS,
     POSITIVE,
-    SHARE,
     THRESHOLD,
     WEIGHTS,
     WORD,
@@ -140,9 +140,9 @@ class Settings:
         doc='how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a '
         'Schedule, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).')
     weight_decay: float | None = declare_option(
-        None, NOT_NEGATIVE, "Shrink parameters by this share times the rate. [the optimizer's usual one]",
+        None, NOT_NEGATIVE, "Shrink parameters by this fraction times the rate. [the optimizer's usual one]",
         "X",
-        doc="of a named optimizer: each update shrinks every parameter, biases too, by this share times "
+        doc="of a named optimizer: each update shrinks every parameter, biases too, by this fraction times "
         'the learning rate, apart from the gradient (decoupled, as in AdamW); "lamb" and "lars" count it '
         "in their trust ratio. None is the optimizer's usual one: 0.01 of \"adamw\" and "
         '"schedule_free_adamw", 0.001 of "lion", else 0.')
@@ -178,8 +178,8 @@ class Settings:
         "targets) -> (batch,), which sees regression targets as `standardize` has them; the usual one of "
         "the task by default.")
     label_smoothing: float = declare_option(
-        0.0, SHARE, "For log_loss: share of a target that is spread over all classes.", "SHARE",
-        doc="the share of each target that is spread evenly over the classes, for log_loss; it shapes "
+        0.0, FRACTION, "For log_loss: fraction of a target that is spread over all classes.", "FRACTION",
+        doc="the fraction of each target that is spread evenly over the classes, for log_loss; it shapes "
         "the gradient and the running loss, while evaluations show the log loss itself.")
     class_weight: Any = declare_option(
         None, WEIGHTS, '"balanced", or such as 0=1,1=2.5.', "WEIGHTS",
@@ -219,10 +219,10 @@ class Settings:
         "by default the last in order (1, true, yes).")
     validation: Any = declare_option(
         0.2, HELD_OUT, "Held out for the curves: 0.2 or 20% of the rows, 20 rows, a file; 0 for none.",
-        "SHARE|ROWS|FILE", section="Data",
-        doc="a share of the samples in [0, 1), or data of its own; 0 for none.")
+        "FRACTION|ROWS|FILE", section="Data",
+        doc="a fraction of the samples in [0, 1), or data of its own; 0 for none.")
     test: Any = declare_option(
-        0.0, HELD_OUT, "Held out and looked at once, at the end; likewise.", "SHARE|ROWS|FILE",
+        0.0, HELD_OUT, "Held out and looked at once, at the end; likewise.", "FRACTION|ROWS|FILE",
         section="Data")
     stream: bool | None = declare_option(
         None, FLAG, "Read batches from the file while training. [if it is large]", section="Data",
