@@ -180,7 +180,7 @@ def test_rows_in_the_order_of_time_are_said_to_be_so() -> None:
     assert not said(series(), split="chronological"), "what was chosen is not advised"
     assert not said(series().sample(frac=1, random_state=0))
     notes = ep.fit(ep.MLP(4), series(), "load", epochs=1).notes
-    assert any("ep.load_windows(..., lags=24) forecasts it" in note for note in notes)
+    assert any("ep.load_windows(..., window=24) forecasts it" in note for note in notes)
 
 
 def test_the_forecast_beyond_the_data_is_named(place: Path, tmp_path: Path, capsys: Any) -> None:

@@ -333,7 +333,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     assert ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
     workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
     cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
-    for read in (load, lambda path, sheet: ep.load_windows(path, lags=2, sheet=sheet)):
+    for read in (load, lambda path, sheet: ep.load_windows(path, window=2, sheet=sheet)):
         for book in ("b.xlsx", "d.xlsx"):
             with pytest.raises(Refusal) as refused:
                 read(tmp_path / book, sheet=1)
@@ -409,7 +409,7 @@ def test_names_and_indices_of_frames():
     assert names_of(load(levels)) == ("a x", "a z", "y")
     blanks = load(pd.DataFrame({"a ": X, " a": X + 1, "y ": Y}), target="y ")
     assert names_of(blanks) == ("a", "a (2)", "y")
-    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
+    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), window=4)
     assert (dated.samples, dated.features) == (N - 4, ("v",))
     assert said(dated, "is the time", "2020-01-01")
 

@@ -170,7 +170,7 @@ def test_what_is_no_augmentation_is_refused(augment: Any, words: str):
     ("model", "data", "words"),
     [
         (ep.MLP(2), (np.zeros((48, 5)), LABELS), "have the shape (5,)"),
-        (ep.MLP(2), ep.load_windows(np.arange(48.0) % 5, lags=4), "are windows of a series"),
+        (ep.MLP(2), ep.load_windows(np.arange(48.0) % 5, window=4), "are windows of a series"),
         (
             ep.Pairwise(ep.MLP(2)),
             ep.load_rank_pairs((np.ones((48, 3)), np.arange(48) % 4), by=np.arange(48) // 4),

@@ -38,10 +38,10 @@ from epochal.settings.value_kinds import (
 READING = (
     Option("header", None, FLAG, "Whether row 1 holds names. [detected]"),
     Option("delimiter", None, DELIMITER, "Field separator. [detected]", "CHAR"),
-    Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "MARKS"),
+    Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "VALUES"),
     Option("encoding", None, WORD, "Such as utf-8, cp1252 or gbk. [detected]", "NAME"),
     Option("skip_rows", None, whole(0), "Lines above the table. [detected]", "N"),
-    Option("comment", None, WORD, "What comment lines begin with. [detected]", "MARK"),
+    Option("comment", None, WORD, "What comment lines begin with. [detected]", "PREFIX"),
     Option("sheet", None, COLUMN, "Sheet of a workbook, by name or number from 1.", "SHEET"),
 )
 """How the table in a file is read."""
@@ -69,7 +69,7 @@ _DATA = (
     Option("keep", (), COLUMNS, "Columns to keep, whatever they look like.", "COLUMNS"),
     Option("categorical", (), COLUMNS, "Columns to read as categories.", "COLUMNS"),
     Option("numeric", (), COLUMNS, "Columns to read as numbers.", "COLUMNS"),
-    Option("decimal", None, WORD, "Decimal mark, . or ,. [detected]", "MARK"),
+    Option("decimal", None, WORD, "Decimal separator, . or ,. [detected]", "SEPARATOR"),
     Option("date_format", None, WORD, "How dates are written: %d/%m/%Y. [detected]", "FORMAT"),
     "stream",
     "standardize",

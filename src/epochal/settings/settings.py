@@ -197,8 +197,8 @@ class Settings:
     stateful: bool = declare_option(
         False, FLAG, "An LSTM or GRU carries its state from batch to batch of a series.", commands=TRAIN_ONLY,
         doc="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
-        'that follow one another (stride = lags): order "contiguous" and remainder "drop"; it starts at zero '
-        "in every epoch and every evaluation.")
+        'that follow one another (stride = window): order "contiguous" and remainder "drop"; it starts at '
+        "zero in every epoch and every evaluation.")
     remainder: str = declare_option(
         "keep", WORD, "What becomes of samples that fill no batch: keep, drop, spread or carry.", "NAME")
     vary: tuple[str, ...] = declare_option(

@@ -257,7 +257,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
         gaps = line is not None and (own := line.interval) is not None and own.cuts(line.times[0])[0].any()
         raise Refusal(
             "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
-            "them with a `stride` as long as the window (`lags`)"
+            "them with a `stride` as long as the `window`"
             + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="contiguous", remainder="drop")
@@ -366,7 +366,7 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
             f'give `order="{order.name}"` to draw by those, or data without them.'
         )
     if order == Blocks() and dataset.timeline is not None:
-        # By default, blocks of windows are as long as a window's lags.
+        # By default, blocks of windows are as long as a window.
         order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
     if order.values is not None and len(order.values) != dataset.samples:
         raise Refusal(

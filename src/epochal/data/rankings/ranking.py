@@ -154,7 +154,7 @@ def load_rank_pairs(
     assert isinstance(items.encoder, TableEncoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
-    encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
+    encoder = PairEncoder(replace(items.encoder, na_values=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
     return replace(found, recipe=Recipe.of("load_rank_pairs", RANKINGS.options, source, arguments))
 

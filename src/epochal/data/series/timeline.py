@@ -134,7 +134,7 @@ def chronological(
 
     Two moments cut the time that all series share. A sample belongs to the part that holds all its rows,
     inputs and targets; one that crosses a cut, or comes within `gap` rows before it, is in no part. No row
-    that one part predicts is used by another. For windows of one series with stride 1, `lags + horizon -
+    that one part predicts is used by another. For windows of one series with stride 1, `window + horizon -
     1` of them cross each cut.
 
     Args:
@@ -168,7 +168,7 @@ def chronological(
         raise Refusal(
             f"the {samples:,} samples are too few to hold out {held} in the order of time: those that begin "
             f"within {timeline.span - 1 + gap:,} rows before a cut are left out, and none remains to train "
-            "on. Use smaller fractions, fewer lags, or a longer series."
+            "on. Use smaller fractions, a shorter window, or a longer series."
         )
     return Split(np.flatnonzero(free), parts["validation"], parts["test"])
 

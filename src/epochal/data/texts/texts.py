@@ -188,7 +188,7 @@ def load_texts(
             left_out=others,
             target=target_at,
             weight=weight,
-            missing=reading.na_values,
+            na_values=reading.na_values,
             **form_of(table),
             **labels.fields,
         ),
