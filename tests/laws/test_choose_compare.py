@@ -563,6 +563,6 @@ def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
     rows[:, 3] = np.exp(3 * rows[:, 3])
     target = 3 * rows[:, 0] + rows[:, 1] + 0.3 * random.normal(size=200)
     found = ep.compare(ep.MLP(16), rows, target, learning_rate=[0.01, 0.15, 0.25], repeats=5, **shared)
-    broken = [row.name for row in found.rows if 0 < row.diverged < row.repeats]
-    assert broken and not {*broken} & {*found.tied}, [(row.name, row.diverged) for row in found.rows]
+    diverged = [row.name for row in found.rows if 0 < row.diverged < row.repeats]
+    assert diverged and not {*diverged} & {*found.tied}, [(row.name, row.diverged) for row in found.rows]
     assert "did not stay finite in some repeats" in found.answer

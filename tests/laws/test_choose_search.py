@@ -81,15 +81,15 @@ class Landscape:
         of_split = np.random.default_rng((self.seed, job.repeat)).normal()
         own = np.random.default_rng((self.seed, job.repeat, point.batch_size, step + 1000)).normal()
         needed = self.updates(point) * math.exp(self.noise * (of_split + own) / math.sqrt(2))
-        broken = self.off(point) > 3
-        last = 0 if broken else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
+        diverged = self.off(point) > 3
+        last = 0 if diverged else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
         at = np.unique([*range(0, last, job.eval_interval), last])
         assert job.target_value is not None
         values = 1 - (1 - job.target_value) * at / needed
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
-        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if broken else "")
+        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if diverged else "")
 
 
 @pytest.fixture(autouse=True)
@@ -291,12 +291,12 @@ def test_of_points_that_never_get_there_the_lowest_is_best() -> None:
     def misses(value: float) -> list[TrialResult]:
         return [TrialResult(Reached(50.0, False), value)] * SCREEN
 
-    low, high, broken = Point(8, 0), Point(8, 2), Point(8, 4)
-    found = {high: misses(0.3), low: misses(0.2), broken: misses(math.nan)}
+    low, high, diverged = Point(8, 0), Point(8, 2), Point(8, 4)
+    found = {high: misses(0.3), low: misses(0.2), diverged: misses(math.nan)}
     search = with_found("time", found)
     assert search.score(low, range(SCREEN)) == math.inf
     assert search.best(found, range(SCREEN)) == low
-    assert search.best([broken, high], range(SCREEN)) == high
+    assert search.best([diverged, high], range(SCREEN)) == high
 
 
 def test_only_what_was_measured_on_all_repeats_can_be_the_best() -> None:
@@ -343,9 +343,9 @@ def test_reached_in_a_trial() -> None:
     assert reached_in(trial, "validation.loss", 0.5) == Reached(10.0, True)
     assert reached_in(trial, "validation.loss", 0.75) == Reached(5.0, True)
     assert reached_in(trial, "validation.loss", 0.1) == Reached(20.0, False)
-    broken = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
-    assert reached_in(broken, "validation.loss", 0.5) == Reached(20.0, False)
-    assert reached_in(broken, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
+    diverged = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
+    assert reached_in(diverged, "validation.loss", 0.5) == Reached(20.0, False)
+    assert reached_in(diverged, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
 
 
 def test_what_an_update_costs() -> None:

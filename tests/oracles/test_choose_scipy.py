@@ -72,7 +72,7 @@ def test_signed_ranks_where_a_repeat_diverged(seed: int) -> None:
     diverged[0], two[0] = [math.nan, math.inf, -math.inf][seed % 3], 1e6
     found = difference(one, diverged, a="one", b="two")
     assert found.p_value == pytest.approx(stats.wilcoxon(one, two, method="exact").pvalue)
-    assert found.unfinished == (0, 1)
+    assert found.nonfinite == (0, 1)
 
 
 def test_signed_ranks_with_ties_by_all_signs() -> None:

@@ -19,12 +19,12 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
     curves = view.curves
     losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}
     measured = {name: column for name, column in losses.items() if not np.isnan(column).all()} or losses
-    broken = np.zeros(len(curves), dtype=bool)
+    nonfinite = np.zeros(len(curves), dtype=bool)
     for name, column in measured.items():  # a column without measurements is no evidence
-        broken |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
-    if broken.any():
-        which = np.unique(curves.repeat[broken])
-        first = float(curves.epoch[broken].min())
+        nonfinite |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
+    if nonfinite.any():
+        which = np.unique(curves.repeat[nonfinite])
+        first = float(curves.epoch[nonfinite].min())
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "

@@ -112,7 +112,7 @@ def evaluate_step(
     position: Position,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
-    """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
+    """Evaluate one repeat: (repeat with best parameters and status, values, was it active)."""
     variables = Variables(packed.unpack(eval_params(repeat.optimizer, repeat.params)), repeat.model)
     metrics, halves = list[jax.Array](), None
     for name, part in zip(spec.parts, parts, strict=True):
@@ -131,32 +131,34 @@ def decide(
     position: Position,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
-    """Update best parameters and status from the parts' values: (repeat, all values, was it running).
+    """Update best parameters and status from the parts' values: (repeat, all values, was it active).
 
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
     `halves` has it on both halves of the validation samples, (2,), read with `spec.halving`.
     """
-    running = repeat.status == state.RUNNING
-    broken = repeat.broken_index >= 0
-    moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
+    active = repeat.status == state.RUNNING
+    diverged = repeat.diverged_index >= 0
+    moving = jnp.where(diverged | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
     metrics = [moving, *metrics]
     columns = dict(zip(spec.metric_names, metrics, strict=True))
 
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
     finite = jnp.isfinite(losses).all()
     value = spec.sign * columns[spec.monitor]
-    better = running & ~broken & finite & (value < repeat.best_value)
+    better = active & ~diverged & finite & (value < repeat.best_value)
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
 
     best_halves = repeat.halves
     if spec.halving and halves is not None:
         values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
-        chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
+        chosen = (
+            active & ~diverged & finite & jnp.isfinite(values) & ~(values >= best)
+        )  # NaN before the first
         best_halves = jnp.where(chosen[:, None], halves, best_halves)
 
     status = jnp.where(wants_to_stop, state.RULE, state.RUNNING)
-    status = jnp.where(finite, status, state.BROKEN_EVALUATION)
-    status = jnp.where(broken, state.BROKEN_UPDATE, status)
+    status = jnp.where(finite, status, state.DIVERGED_EVALUATION)
+    status = jnp.where(diverged, state.DIVERGED_UPDATE, status)
 
     def choose(where: jax.Array, new: object, old: object) -> object:
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
@@ -168,9 +170,9 @@ def decide(
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
         best_index=jnp.where(better, position.index, repeat.best_index),
         halves=best_halves,
-        rule=choose(running, rule, repeat.rule),
+        rule=choose(active, rule, repeat.rule),
         running_loss=jnp.zeros_like(repeat.running_loss),
         running_rest=jnp.zeros_like(repeat.running_rest),
-        status=jnp.where(running, status, repeat.status).astype(jnp.int32),
+        status=jnp.where(active, status, repeat.status).astype(jnp.int32),
     )
-    return evaluated, jnp.stack(metrics), running
+    return evaluated, jnp.stack(metrics), active

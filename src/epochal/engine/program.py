@@ -68,8 +68,8 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
         running_rest=jnp.float32(0),
-        broken_epoch=nothing,
-        broken_index=nothing,
+        diverged_epoch=nothing,
+        diverged_index=nothing,
         status=jnp.int32(RUNNING),
     )
 
@@ -159,8 +159,8 @@ def make_call(
                 low, high = jnp.clip(low, first, first + count), jnp.clip(high, first, first + count)
             repeat = lax.fori_loop(low, high, functools.partial(body, size, base, first), repeat)
             base, first = base + count * size, first + count
-        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
-        return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))
+        diverged = (repeat.diverged_index >= 0) & (repeat.diverged_epoch < 0)
+        return repeat._replace(diverged_epoch=jnp.where(diverged, position.epoch, repeat.diverged_epoch))
 
     def samples_in(low: jax.Array, high: jax.Array) -> jax.Array:
         """Samples in the batches `low` to `high` of an epoch."""
@@ -173,7 +173,7 @@ def make_call(
         return total
 
     def active(repeats_: RepeatState) -> jax.Array:
-        return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
+        return (repeats_.status == RUNNING) & (repeats_.diverged_index < 0)
 
     def call(
         train_state: TrainState, per_repeat: PerRepeat, parts: tuple[SplitPart, ...], limits: Limits
@@ -191,14 +191,14 @@ def make_call(
                 position.update // per + position.update % per / per,
                 position.epoch + position.index / batches(position.start),
             )
-            state, metrics, running = evaluate_all(
+            state, metrics, active = evaluate_all(
                 state, evaluated_parts, per_repeat.target_scale, position, epoch.astype(jnp.float32)
             )
             evaluations = Evaluations(
                 count=evaluations.count + 1,
                 epoch=evaluations.epoch.at[evaluations.count].set(position.epoch),
                 index=evaluations.index.at[evaluations.count].set(position.index),
-                running=evaluations.running.at[evaluations.count].set(running),
+                active=evaluations.active.at[evaluations.count].set(active),
                 values=evaluations.values.at[evaluations.count].set(metrics),
             )
             return position.evaluated(), state, evaluations
@@ -224,8 +224,8 @@ def make_call(
             stop = jnp.where(active(state).any(), stop, position.index)
             state = run_updates(state, per_repeat, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
-            # If the last running repeats broke meanwhile, the call ends at the broken update.
-            here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
+            # If the last active repeats diverged meanwhile, the call ends at the diverged update.
+            here = jnp.where(state.diverged_epoch == position.epoch, state.diverged_index, -1).max()
             stop = jnp.where(unseen, here + 1, stop)
 
             done = stop - position.index
@@ -257,7 +257,7 @@ def make_call(
             count=jnp.int32(0),
             epoch=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
             index=jnp.zeros(EVALUATION_SLOTS, jnp.int32),
-            running=jnp.zeros((EVALUATION_SLOTS, repeats), bool),
+            active=jnp.zeros((EVALUATION_SLOTS, repeats), bool),
             values=jnp.zeros((EVALUATION_SLOTS, repeats, len(spec.metric_names)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)

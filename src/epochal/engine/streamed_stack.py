@@ -164,8 +164,8 @@ class StreamedRepeatStack(BaseRepeatStack):
         program = self._program(make_run_chunk, arguments, donate=(0,))
         begin = time.perf_counter()
         repeats: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
-        broken = int(np.asarray(repeats.broken_index)[0])
-        made = high - low if broken < 0 else broken + 1 - (segment.batch + low)
+        diverged = int(np.asarray(repeats.diverged_index)[0])
+        made = high - low if diverged < 0 else diverged + 1 - (segment.batch + low)
         self._adapt(made, time.perf_counter() - begin)
         if low + made == segment.batches:
             self._prefetcher.recycle(self._chunk)
@@ -173,7 +173,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.update += made
         self.samples += made * segment.size
         position = self._position(int(self.train_state.position.seen) + made * segment.size)
-        if broken >= 0:
+        if diverged >= 0:
             position = position._replace(eval_due=np.bool_(True))
         self.train_state = TrainState(position, repeats)
         return made
@@ -193,7 +193,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.last_update = self.update
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
+        """Evaluate the parts in blocks and apply `decide`: (row of values, was it active)."""
         spec = self.spec
         metrics: list[float] = []
         halves = np.zeros(2, np.float32)
@@ -264,8 +264,8 @@ def make_run_chunk(spec: Spec, shapes: Variables) -> Any:
             return step(repeat, batch, own.dropout_keys, chosen.epoch, index, own.rates, count)
 
         repeat = lax.fori_loop(chosen.low, chosen.high, body, repeat)
-        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
-        return repeat._replace(broken_epoch=jnp.where(broke, chosen.epoch, repeat.broken_epoch))
+        diverged = (repeat.diverged_index >= 0) & (repeat.diverged_epoch < 0)
+        return repeat._replace(diverged_epoch=jnp.where(diverged, chosen.epoch, repeat.diverged_epoch))
 
     return over_repeats(1, run, (0, 0, None, None))
 

@@ -67,7 +67,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
     The batch is the rows `samples` of the part, or the whole part, possibly sharded.
 
     An update that is not finite (its loss, its new parameters or its gradient) is skipped: the repeat keeps
-    its parameters, is marked as broken at this index, and never changes again. Neither does a stopped repeat.
+    its parameters, is marked as diverged at this index, and never changes again. Nor does a stopped repeat.
     """
 
     gradient_of = gradient(spec)
@@ -92,7 +92,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
         transformation = spec.optimizer.with_rate(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)
         if uses_sparse_update(spec) and not packed.flat:
-            alive = (repeat.status == 0) & (repeat.broken_index < 0)
+            alive = (repeat.status == 0) & (repeat.diverged_index < 0)
             loss, finite, params, optimizer = sparse_update(
                 spec, transformation, params, repeat.optimizer, state, part, samples, key, alive
             )
@@ -112,7 +112,7 @@ def make_update_step(spec: Spec, packed: Packing) -> Callable[..., RepeatState]:
             moved if packed.flat else [leaf for leaf in jax.tree.leaves(found) if leaf.size <= SMALL_LEAF]
         )
         finite = jnp.isfinite(loss) & _all_finite(checked)
-        whole = repeat.broken_index < 0
+        whole = repeat.diverged_index < 0
         going = (repeat.status == 0) & whole & finite
 
         def keep(new: Any, old: Any) -> Any:
@@ -154,13 +154,13 @@ def _unweighted(part: BatchSource) -> SplitPart | ShardedBatch:
 def _counted(
     repeat: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
 ) -> RepeatState:
-    """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
+    """The repeat with the batch's losses added (Kahan 1965), or marked as diverged at this update."""
     added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
     total = repeat.running_loss + added
     return repeat._replace(
         running_loss=total,
         running_rest=(total - repeat.running_loss) - added,
-        broken_index=jnp.where(alive & ~finite, index, repeat.broken_index),
+        diverged_index=jnp.where(alive & ~finite, index, repeat.diverged_index),
     )
 
 

@@ -164,9 +164,9 @@ def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[StackEvaluation]
 ) -> Curves:
     """Evaluations of a stack as compact rows, since there may be millions."""
-    if not any(one.running.any() for one in evaluations):
+    if not any(one.active.any() for one in evaluations):
         return Curves.empty(names)
-    at, place = np.nonzero([one.running for one in evaluations])
+    at, place = np.nonzero([one.active for one in evaluations])
     updates = tuple(one.update for one in evaluations)
     epochs, samples = _after(plan, updates)
     if evaluations[0].samples is not None:
@@ -203,8 +203,12 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     stacks = prepared.stacks
-    repeats, team, workers = max(stacks.repeats, key=len), stacks.device_groups[0], stacks.programs_per_device
-    data, most = prepared.stack_data(repeats, team), prepared.plan.batch_sizes[0]
+    repeats, device_group, workers = (
+        max(stacks.repeats, key=len),
+        stacks.device_groups[0],
+        stacks.programs_per_device,
+    )
+    data, most = prepared.stack_data(repeats, device_group), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *notes: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), notes=notes)
@@ -212,7 +216,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
     @functools.cache
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
-        stack = cast(RepeatStack, make_stack(cut, repeats, data=data, devices=team))
+        stack = cast(RepeatStack, make_stack(cut, repeats, data=data, devices=device_group))
         return workers * max(_needs(stack))
 
     free = bytes_available()

@@ -121,7 +121,7 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     repeats = scores.seen(point, adviser.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = scores.sign * scores.by_others(point, repeats)
-    others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
+    others = np.full(len(repeats), math.nan)  # whatever was tried diverged: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
         others = scores.sign * scores.by_others(best, repeats)
     few = bool(scores.missing(point, adviser.used))
@@ -283,8 +283,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     if found.none_beats_baseline:
         if final.diverged:
             return (
-                "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
-                f"one of {seeds}."
+                "No recommendation: every setting that was tried diverged (the loss was not finite) in at "
+                f"least one of {seeds}."
             )
         if final.criteria.one_class:
             return (

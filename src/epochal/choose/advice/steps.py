@@ -317,7 +317,7 @@ class Adviser:
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:
         """The points that were measured on all repeats that were used, the best first.
 
-        One that broke in any of them is out.
+        One that diverged in any of them is out.
         """
         search = self.search
         whole = [point for point in checked if set(self.used) <= set(search.results[point])]

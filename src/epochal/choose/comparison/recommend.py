@@ -86,7 +86,7 @@ def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
 
 def _near(found: PairedDifference | None, most: float) -> bool:
     """Whether a setting is practically as good as another one, or within one standard error and `most`."""
-    if found is None or any(found.unfinished) or found.sd is None:
+    if found is None or any(found.nonfinite) or found.sd is None:
         return False
     return found.equivalent or found.mean <= min(found.sd / math.sqrt(found.pairs), most)
 

@@ -123,10 +123,10 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
         behind = f"significantly worse than {_those(found, ahead)}"
         tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
-    broken = [other for other in failed if other.diverged]
+    diverged = [other for other in failed if other.diverged]
     useless = [other for other in failed if not other.diverged]
-    if broken:
-        tails.append(f"{_those(found, broken)} did not stay finite in some repeats")
+    if diverged:
+        tails.append(f"{_those(found, diverged)} did not stay finite in some repeats")
     if useless:
         tails.append(f"{_those(found, useless)} did worse than the baseline on average")
     if tails:

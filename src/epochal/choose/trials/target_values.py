@@ -139,7 +139,7 @@ def target_values(
 def reached_in(trial: Trial, column: str, target_value: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
-    One that broke counts with `spent` updates, by default its own.
+    One that diverged counts with `spent` updates, by default its own.
     """
     if trial.diverged:
         return Reached(float(trial.updates if spent is None else spent), False)
