@@ -103,7 +103,7 @@ def main() -> None:
             "load": "load and verify, s",
         },
         notes=[
-            "Median of 5 alternating rounds (least–most). Save: the whole protocol of a checkpoint, hashing, "
+            "Median of 5 alternating rounds (min–max). Save: the whole protocol of a checkpoint, hashing, "
             "syncing, renaming, reading back and removing the one before the last included, in the calling "
             "thread; the share is what it would cost a training that waits for it every minute.",
             "The speed of the disk used: seconds of a plain write and fsync of the same bytes to one file, "

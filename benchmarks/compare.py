@@ -110,7 +110,7 @@ def main() -> None:
             "first": "s of the first call, compilation included",
         },
         notes=[
-            f"Median of {ROUNDS} calls (least–most) after a first one in the same process, whose programs "
+            f"Median of {ROUNDS} calls (min–max) after a first one in the same process, whose programs "
             "may have been in the cache of an earlier process; the grid search was measured once.",
             "compare judges after each epoch, drops settings that cannot win, measures update times, tests "
             "and sums up; the grid search (both cores) scores once, at the end. Both hold out a fifth.",

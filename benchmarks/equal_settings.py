@@ -89,10 +89,10 @@ def without(*corrections: str) -> ExitStack:
 
 
 def by_all_alone(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[Summary, float, float]:
-    """A negative control: the spread of all settings, or the pair's own, with the freedom of all settings."""
+    """A negative control: the largest spread, with the degrees of freedom of all settings."""
     sd = max(shared.sd, own.sd or 0.0)
-    chance = 2 * stdtr(shared.freedom, -abs(own.mean) / (sd / own.repeats**0.5))
-    return Summary(own.mean, sd, own.ci95, own.per_repeat), shared.freedom, float(chance)
+    chance = 2 * stdtr(shared.df, -abs(own.mean) / (sd / own.repeats**0.5))
+    return Summary(own.mean, sd, own.ci95, own.per_repeat), shared.df, float(chance)
 
 
 def simulated(noise: str, settings: int, repeats: int, comparisons: int) -> Iterator[Floats]:

@@ -167,7 +167,7 @@ def main(arguments: list[str]) -> int:
         f"Updates on {'a GPU' if asked.device == 'gpu' else 'a CPU'}, in float32 and in bfloat16",
         columns(chosen),
         notes=[
-            f"Median of {rounds} alternating rounds (least–most); ratios are formed within a round. No "
+            f"Median of {rounds} alternating rounds (min–max); ratios are formed within a round. No "
             "evaluations, but for those that epochal makes of one batch before and after all epochs.",
             'bfloat16: precision="bfloat16", torch.autocast, the policy mixed_bfloat16. float32: products in '
             "TF32 where the card has it, in all of them.",

@@ -46,7 +46,7 @@ class Known:
     training_samples: int
     loss: str
     rise: float
-    """The end of these repeats' mean less its least, but for scatter, in the units of the loss."""
+    """The end of these repeats' mean less its minimum, but for scatter, in the units of the loss."""
     left: float
     """By which share of itself the expected end would still fall in the epochs that were planned."""
 
@@ -66,7 +66,7 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
         return np.exp(rng.normal(0, sd, (repeats, 1)))
 
     start = level * rng.uniform(1.0, 1.5)
-    least = level * rng.uniform(0.08, 0.75)
+    lowest = level * rng.uniform(0.08, 0.75)
     speed = epochs * rng.uniform(0.03, 0.12)
     slow = epochs * rng.uniform(0.15, 0.5)
     factor = np.ones(shape)
@@ -78,19 +78,19 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
         factor = 1 + rise * effect(rng.uniform(0.2, 0.9)) * climb
     if kind == "still improving":
         speed = slow = epochs * rng.uniform(0.5, 1.2)
-        start = max(start, 2.2 * least)
+        start = max(start, 2.2 * lowest)
     if kind == "underfitting":
-        least, start = level * rng.uniform(0.87, 0.94), level * rng.uniform(1.0, 1.3)
+        lowest, start = level * rng.uniform(0.87, 0.94), level * rng.uniform(1.0, 1.3)
     if kind == "noise":
-        least = level * rng.uniform(1.0, 1.03)
+        lowest = level * rng.uniform(1.0, 1.03)
         factor = 1 + rng.choice([0.0, 0.0, rng.uniform(0.1, 1.5)]) * effect(0.3) * (t / epochs)
     scale = effect(0.03 if kind in ("underfitting", "noise") else rng.uniform(0.03, 0.2))
     paces = effect(0.15)
     fall = np.exp(-t / (speed * paces))
     if kind == "slowly improving":
         power, floor = rng.uniform(0.45, 1.5), 1e-3 * level
-        fall, least = (1 + t / (epochs * rng.uniform(0.01, 0.05) * paces)) ** -power, floor
-    validation = scale * (least * factor + (start - least) * fall)
+        fall, lowest = (1 + t / (epochs * rng.uniform(0.01, 0.05) * paces)) ** -power, floor
+    validation = scale * (lowest * factor + (start - lowest) * fall)
     expected = validation.copy()
     if kind in ("underfitting", "still improving"):
         training = validation - 0.01 * level
@@ -99,7 +99,7 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     elif kind == "noise" and factor.max() == 1:
         training = level * (0.97 + 0.2 * np.exp(-t / speed)) * np.ones(shape)
     else:
-        bottom = least * (rng.uniform(0.05, 0.5) if "overfitting" in kind or kind == "noise" else 0.8)
+        bottom = lowest * (rng.uniform(0.05, 0.5) if "overfitting" in kind or kind == "noise" else 0.8)
         training = bottom + (start - bottom) * np.exp(-t / (slow * paces))
     scatter = rng.uniform(0.004, 0.05)
     if kind == "unstable":

@@ -2,8 +2,8 @@
 
 The answer does not rest on a verdict. Tables made to overfit, or to be learned, are checked on 4,000 fresh
 rows, on which one training in ten repeats is validated: the fresh loss must end more (or less) than a tenth
-above its least, and where it is a good fit twice the epochs must lower it by less than a tenth. Of varied
-ones it must end a fifth above, and its least be a tenth below the baseline; those that need more epochs are
+above its minimum, and where it is a good fit twice the epochs must lower it by less than a tenth. Of varied
+ones it must end a fifth above, and its minimum be a tenth below the baseline; those that need more epochs are
 trained twice as long there, and must gain a tenth of the baseline by it. Trainings made to diverge must end
 with a training loss that is not finite, or no lower than it began. A table that fails is left out.
 """
@@ -153,8 +153,8 @@ def _is_so(made: Made, X: Floats, y: NDArray[Any], rng: np.random.Generator) -> 
         longer, trained = replace(made, epochs=2 * made.epochs), made.rows * 4 // 5
         fresh = longer.fit(X[:trained], y[:trained], 10, 900, validation=made.rows_of(FRESH, rng))
         mean = fresh.curves.summary("validation.loss").mean
-        least, end = mean[: made.epochs + 1].min(), mean[made.epochs]
-        return bool(end <= 1.1 * least and mean[made.epochs :].min() > 0.9 * end)
+        lowest, end = mean[: made.epochs + 1].min(), mean[made.epochs]
+        return bool(end <= 1.1 * lowest and mean[made.epochs :].min() > 0.9 * end)
     if made.truth == "overfitting":
         trained = made.rows * 4 // 5
         fresh = made.fit(X[:trained], y[:trained], 10, 900, validation=made.rows_of(FRESH, rng))

@@ -77,7 +77,7 @@ def main() -> None:
             "above": "times the data, above an empty run",
         },
         notes=[
-            f"Median of {options.rounds} alternating rounds (least–most) of the largest resident set, by "
+            f"Median of {options.rounds} alternating rounds (min–max) of the largest resident set, by "
             "getrusage. An empty run: `epochal train` on the worked example's 200 rows. 1 MB is 10^6 bytes.",
         ],
         timed=False,

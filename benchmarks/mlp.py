@@ -37,7 +37,7 @@ def main() -> None:
         "MLP 784-512-512-10, Adam, 12,800 samples",
         race_columns("ms", {"large": "batch 128", "small": "batch 32"}),
         notes=[
-            "Median of 5 alternating rounds (least–most); ratios are formed within a round. No evaluations, "
+            "Median of 5 alternating rounds (min–max); ratios are formed within a round. No evaluations, "
             "but for those that epochal makes of 64 samples before the first and after the last epoch.",
             "The last two columns are of batch size 128.",
             "“40 updates a call”: Keras with steps_per_execution=40. "

@@ -126,6 +126,6 @@ def columns() -> dict[str, str]:
 
 
 NOTE = (
-    "Median of 5 alternating rounds (least–most); ratios are formed within a round. No evaluations, but for "
+    "Median of 5 alternating rounds (min–max); ratios are formed within a round. No evaluations, but for "
     "those that epochal makes of 64 samples before the first and after the last epoch."
 )

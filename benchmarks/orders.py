@@ -64,7 +64,7 @@ def main() -> None:
             "ratio": "times the shuffle's",
         },
         notes=[
-            "Median of 5 alternating rounds (least–most) of 1,000 epochs, by the engine's own clock; ratios "
+            "Median of 5 alternating rounds (min–max) of 1,000 epochs, by the engine's own clock; ratios "
             "within a round. The order of an epoch is made anew in each, in the loop.",
         ],
     )

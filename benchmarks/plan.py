@@ -48,9 +48,7 @@ def main() -> None:
             "permutation": "ms for NumPy's permutation of all samples",
             "permutation_peak": "KB at its peak",
         },
-        notes=[
-            f"Median of {ROUNDS} rounds of {CALLS} calls (least–most). Memory by tracemalloc, in one call."
-        ],
+        notes=[f"Median of {ROUNDS} rounds of {CALLS} calls (min–max). Memory by tracemalloc, in one call."],
     )
     generator = np.random.default_rng(0)
     batches: dict[int, Figure] = {}

@@ -4,10 +4,10 @@ For each table and optimizer the grid trains every batch size (powers of two, an
 factor of 2 apart, each with the same seeds, none of which the advice has seen. A training ends at the target
 of its seed: as good as what tuned trainings of the pilot batch size reach on that split, but for luck
 (`trials.target_values.tolerance_of`), with other initial parameters and orders. The time to the
-target is the expected running time of trainings that are given up at 4 times the least median time: all the
+target is the expected running time of trainings that are given up at 4 times the lowest median time: all the
 updates made, over the trainings that got there, times the measured time of an update.
 
-The grid's best is the least of a hundred noisy figures and looks better than it is. So it is chosen on one
+The grid's best is the lowest of a hundred noisy figures and looks better than it is. So it is chosen on one
 half of the seeds and timed on the other, and both halves are averaged; the advice is timed on the same ones.
 
     python -m benchmarks.regret grid NAME OPTIMIZER     one cell of the grid, kept in build/regret
@@ -125,8 +125,8 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
         points = [Point(size, step) for step in steps]
         first = seeds[:8]
         search.measure(points, first)
-        least = min(search.score(point, first) for point in search.results)
-        near = [point for point in points if search.score(point, first) <= FAR * least]
+        lowest = min(search.score(point, first) for point in search.results)
+        near = [point for point in points if search.score(point, first) <= FAR * lowest]
         search.measure(near, seeds)
     cell = {
         "table": name, "optimizer": optimizer, "samples": samples, "reference": [start, calm.exponent],

@@ -27,7 +27,7 @@ def main() -> None:
             "per_update": "µs per update and repeat",
             "first_seconds": "s for the first call, compile included",
         },
-        notes=["Median of 5 alternating rounds (least–most); ratios are formed within a round."],
+        notes=["Median of 5 alternating rounds (min–max); ratios are formed within a round."],
     )
     measured = alternate({str(repeats): partial(prepare, repeats) for repeats in REPEATS})
     ratios = {

@@ -77,7 +77,7 @@ def main() -> None:
         "Whole processes, start to exit",
         {"command": "", "seconds": "s"},
         notes=[
-            "Median of 5 alternating rounds (least–most). All packages are in the system's page cache.",
+            "Median of 5 alternating rounds (min–max). All packages are in the system's page cache.",
             "train: the worked example from a CSV file, `--hidden 12,8 --batch-size 5 --epochs 1000`, 40,000 "
             "updates, with its run folder. Cold: no compilation cache. Warm: that of an earlier run.",
         ],

@@ -221,7 +221,7 @@ def measure(folder: Path, rows: int, rounds: int, seconds: float) -> Table:
             "ratio": "times the streamed pace",
         },
         notes=[
-            f"Median of {rounds} alternating rounds (least–most), each trial {seconds:g} s in a process of "
+            f"Median of {rounds} alternating rounds (min–max), each trial {seconds:g} s in a process of "
             f"its own after {WARM_UPDATES} batches, without evaluations. Peak: VmHWM, pages of mapped "
             "files included. 1 MB is 10^6 bytes. PyTorch: a Dataset on the same map, shuffled, "
             "default collate; its workers' memory is not counted.",

@@ -83,7 +83,7 @@ class Case(NamedTuple):
 
     @property
     def wrongly_green(self) -> bool:
-        """Whether it reassures though the mean ends above 1.2 times its least, or still falls for long."""
+        """Whether it reassures though the mean ends above 1.2 times its minimum, or still falls for long."""
         if self.truth in ("still improving", "slowly improving"):
             return self.verdict.reassures
         mean = self.curves.summary("validation.loss").mean
@@ -172,22 +172,22 @@ def table(cases: Iterable[Case]) -> Table:
         if some:
             share = sum(case.says_so for case in some) / len(some)
             found.aims.append(Aim(f"{source}: {truth} is said", share, bound))
-    least = min(
+    lowest = min(
         sum(case.right for case in some) / len(some)
         for truth in TRUTHS
         if (some := [case for case in commits if case.truth == truth])
     )
-    found.aims.append(Aim("right where it commits, the truth that is judged worst", least, 0.95))
+    found.aims.append(Aim("right where it commits, the truth that is judged worst", lowest, 0.95))
     green = sum(case.wrongly_green for case in cases)
     found.aims.append(
-        Aim("green on an end above 1.2 times the least, or on a falling curve", green, 0, at_most=True)
+        Aim("green on an end above 1.2 times the minimum, or on a falling curve", green, 0, at_most=True)
     )
     found.notes.append(
         "1, 3, 5 and 10 repeats in equal parts; varied tables differ in size, signal and scatter and have "
         "5; overfitting is said there also where it is probable, or where the loss is said to have risen "
         "after no detectable gain on the baseline. “Commits”: not probably, undecided, leveled off, not "
         "judged or, except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 "
-        "to 15 % of the least loss) is also right where the verdict leaves room for a rise of that size. "
+        "to 15 % of the lowest loss) is also right where the verdict leaves room for a rise of that size. "
         "Slowly improving: powers of the epochs, of which twice as many lower the loss by more than a "
         "fourth. Where scatter made patience stop before the loss was level, still improving is right."
     )

@@ -39,7 +39,7 @@ def main() -> None:
         "Worked example: 200 samples, batch size 5, MLP 8-12-8-1, Adam, 1,000 epochs",
         race_columns("µs", {"curve": "with the clean training loss after each epoch", "plain": "without"}),
         notes=[
-            "Median of 5 alternating rounds (least–most); ratios, within a round, are to the call of fit.",
+            "Median of 5 alternating rounds (min–max); ratios, within a round, are to the call of fit.",
             f"Slow contenders train for {FEW_EPOCHS} epochs: an update takes no less in a longer training.",
             "“40 updates a call”: Keras with steps_per_execution=40, a whole epoch. “Fused Adam”: "
             "torch.optim.Adam(fused=True). Both are faster than what one gets without asking.",

@@ -110,11 +110,11 @@ def _coverage_splits(found: Document) -> str:
 
 def _verdicts(found: Document) -> str:
     every = next(row for row in found["rows"] if row["source"] == "all")
-    green = _aim(found, "green on an end above 1.2 times the least, or on a falling curve")
+    green = _aim(found, "green on an end above 1.2 times the minimum, or on a falling curve")
     return (
         f"On {every['curves']:,} curves with known answers the verdict commits in {every['commits']} and is "
         f"right in {every['right']} of these; {green or 'none'} are called a good fit that end above 1.2 "
-        "times their least, or that still fall."
+        "times their minimum, or that still fall."
     )
 
 

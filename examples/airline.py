@@ -39,8 +39,8 @@ def generated(months: int = 144) -> pa.Table:
 def main() -> None:
     """Train all networks on the same windows, print the table, save the picture."""
     source = sys.argv[1] if len(sys.argv) > 1 else generated()
-    ratios = ep.load_windows(source, target="Passengers", lags=12, relative="ratio")
-    plain = ep.load_windows(source, target="Passengers", lags=12)
+    ratios = ep.load_windows(source, target="Passengers", window=12, relative="ratio")
+    plain = ep.load_windows(source, target="Passengers", window=12)
     networks = {"MLP": ep.MLP(32), "LSTM": ep.LSTM(32)}
     chosen = [(name, order, ratios) for name in networks for order in ("shuffle", "blocks")]
     chosen.append(("MLP", "shuffle", plain))

@@ -30,16 +30,16 @@ EVIL = "<script>alert(1)</script>"
 TRAIN = 512
 
 
-def curves(size: int = 32, repeats: int = 5, epochs: int = 20, broken: bool = False) -> Curves:
-    """Falling losses, a little apart by repeat; NaN after the start where training broke."""
+def curves(size: int = 32, repeats: int = 5, epochs: int = 20, nan: bool = False) -> Curves:
+    """Falling losses, a little apart by repeat; NaN after the start where training diverged."""
     batches = math.ceil(TRAIN / size)
     rng = np.random.default_rng(size)
     return Curves.from_rows(
         {
             "repeat": repeat, "epoch": float(epoch), "update": epoch * batches, "samples": epoch * TRAIN,
             "seconds": epoch * batches * seconds_of(size),
-            "validation.loss": math.nan if broken and epoch else level + 0.02 * repeat + rng.normal(0, 0.01),
-            "validation.accuracy": math.nan if broken and epoch else 1 - level / 2,
+            "validation.loss": math.nan if nan and epoch else level + 0.02 * repeat + rng.normal(0, 0.01),
+            "validation.accuracy": math.nan if nan and epoch else 1 - level / 2,
         }
         for repeat in range(repeats)
         for epoch in range(epochs + 1)
@@ -93,7 +93,7 @@ def hyperbola(**more: Any) -> Hyperbola:
 
 
 def comparison(**more: Any) -> Comparison:
-    """Five batch sizes: one best, one tied, one worse, one dropped, one broken."""
+    """Five batch sizes: one best, one tied, one worse, one dropped, one diverged."""
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.02, 8)
     best = (0.21 + luck).tolist()
@@ -135,7 +135,7 @@ def comparison(**more: Any) -> Comparison:
         "regimes": (
             Regime("batch", rows[2].name), Regime("mini-batch", "batch 32"), Regime("stochastic", None),
         ),
-        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.diverged)) for one in rows},
+        "curves": {one.name: curves(one.batch_size, one.repeats, nan=bool(one.diverged)) for one in rows},
         "timing": {"": timing()},
         "notes": (f"something {EVIL} happened.",),
         "usage": Usage(52, 123_456, 75.0),
@@ -158,7 +158,7 @@ def single() -> Comparison:
     )  # fmt: skip
 
 
-def all_broken() -> Comparison:
+def all_diverged() -> Comparison:
     """Nothing trained to a finite loss."""
     nothing = [math.nan] * 3
     rows = tuple(
@@ -168,7 +168,7 @@ def all_broken() -> Comparison:
     return comparison(
         rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target_value=None,
         hyperbola=None, critical_batch_size_ci95=None, regimes=(),
-        curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
+        curves={one.name: curves(one.batch_size, 3, nan=True) for one in rows},
     )  # fmt: skip
 
 

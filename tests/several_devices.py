@@ -116,8 +116,8 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     stack.close()
     state = jax.tree.map(np.asarray, stack.train_state.repeat_states)
     return {
-        "at": [(row.update, *row.running.tolist()) for row in rows],
-        "values": np.concatenate([row.values[row.running] for row in rows]),
+        "at": [(row.update, *row.active.tolist()) for row in rows],
+        "values": np.concatenate([row.values[row.active] for row in rows]),
         "state": state,
         "status": state.status.tolist(),
         "moved": gap(state.params, start),

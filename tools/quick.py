@@ -34,7 +34,7 @@ def record(report: Path) -> None:
 
 
 def fastest() -> list[str]:
-    """The files that take least, as many as there is time for; new ones come first."""
+    """The shortest files, as many as there is time for; new ones come first."""
     taken = json.loads(SECONDS.read_text(encoding="utf-8"))
     there = [
         file.relative_to(ROOT).as_posix() for one in FOLDERS for file in ROOT.glob(f"tests/{one}/test_*.py")

@@ -30,9 +30,9 @@ def _positive(name: str, value: float, strict: bool = True) -> None:
         raise Refusal(f"{name} must be {bound}; got {value}.")
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
+def _whole(name: str, value: Any, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise Refusal(f"{name} must be a whole number, at least {minimum}; got {value!r}.")
 
 
 class _Best(NamedTuple):
@@ -58,7 +58,7 @@ class Patience(_OnMonitor):
         epochs: epochs (not evaluations) without an improvement.
         min_delta: the smallest change that counts as an improvement, at least 0.
         min_epochs: the earliest epoch at which training stops.
-        monitor: the column to watch.
+        monitor: the metric to watch.
     """
 
     epochs: float
@@ -90,7 +90,7 @@ class Patience(_OnMonitor):
 
 @dataclass(frozen=True)
 class TargetValue(_OnMonitor):
-    """Stop when a column reaches a value."""
+    """Stop when the monitored metric reaches a value."""
 
     value: float
     monitor: str = "validation.loss"
@@ -115,7 +115,7 @@ class TargetValue(_OnMonitor):
 
 
 class _Optimum(NamedTuple):
-    least: jax.Array
+    minimum: jax.Array
     loss: jax.Array
     history: jax.Array
     evaluations: jax.Array
@@ -135,18 +135,18 @@ class _OnGeneralization(Rule):
 
     def _updated(self, state: _Optimum, observation: Observation) -> _Optimum:
         validation, training = (observation.metrics[name] for name in self.metric_names())
-        least = jnp.minimum(state.least, validation)
+        minimum = jnp.minimum(state.minimum, validation)
         unknown = jnp.isnan(training)
         history = jnp.where(unknown, state.history, jnp.roll(state.history, -1).at[-1].set(training))
         count = state.evaluations + jnp.where(unknown, 0, 1)
-        return _Optimum(least, 100 * (validation / least - 1), history, count)
+        return _Optimum(minimum, 100 * (validation / minimum - 1), history, count)
 
 
 @dataclass(frozen=True)
 class GeneralizationLoss(_OnGeneralization):
     """Prechelt's GL: stop when 100 (E_va / E_opt - 1) exceeds `alpha` (Prechelt 1998, section 2).
 
-    E_va is the validation loss, E_opt the least so far.
+    E_va is the validation loss, E_opt the lowest so far.
     """
 
     alpha: float
@@ -159,10 +159,10 @@ class GeneralizationLoss(_OnGeneralization):
         return state, state.loss > self.alpha
 
     def reason(self, state: _Optimum) -> str:
-        return f"the validation loss is {float(state.loss):.3g} % above its least (GL {self.alpha:g})"
+        return f"the validation loss is {float(state.loss):.3g} % above its minimum (GL {self.alpha:g})"
 
     def describe(self) -> str:
-        return f"validation loss {self.alpha:g} % above its least (Prechelt's GL)"
+        return f"validation loss {self.alpha:g} % above its minimum (Prechelt's GL)"
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class Joined(Rule):
         return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
 
     def metric_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.metric_names()))
+        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.metric_names()))
 
 
 def stopped_for_no_improvement(rule: Any, state: Any) -> bool:

@@ -180,7 +180,7 @@ def test_rows_in_the_order_of_time_are_said_to_be_so() -> None:
     assert not said(series(), split="chronological"), "what was chosen is not advised"
     assert not said(series().sample(frac=1, random_state=0))
     notes = ep.fit(ep.MLP(4), series(), "load", epochs=1).notes
-    assert any("ep.load_windows(..., lags=24) forecasts it" in note for note in notes)
+    assert any("ep.load_windows(..., window=24) forecasts it" in note for note in notes)
 
 
 def test_the_forecast_beyond_the_data_is_named(place: Path, tmp_path: Path, capsys: Any) -> None:
@@ -304,7 +304,7 @@ def test_only_commands_that_try_several_are_said_to_take_lists(tmp_path: Path, c
 @pytest.mark.parametrize("share", ["-5%", "20,5%", "120%", "%"])
 def test_a_percentage_that_is_none_is_refused_as_one(share: str, place: Path, capsys: Any) -> None:
     status, _, err = called(capsys, "train", place / "customers.csv", f"--validation={share}")
-    assert status == 2 and "a share in percent must be from 0 to below 100" in err
+    assert status == 2 and "a fraction in percent must be from 0 to below 100" in err
 
 
 @pytest.mark.parametrize("goal", [None, 3])

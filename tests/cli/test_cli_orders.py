@@ -24,7 +24,7 @@ def test_a_balanced_run_is_traced_and_counted(call, table):
     counted = call("trace", "run", "--audit", "--json").json
     assert (counted["epochs"], counted["left_out"]) == (2, [0, 0])
     whole = [one for one in counted["classes"] if one["size"] == 8]
-    assert {(one["name"], one["least"], one["most"]) for one in whole} == {("no", 4, 4), ("yes", 4, 4)}
+    assert {(one["name"], one["min"], one["max"]) for one in whole} == {("no", 4, 4), ("yes", 4, 4)}
     shown = call("trace", "run", "--audit")
     assert "uses per sample" in shown.out and "yes" in shown.out
     some = next(row for row in range(1, 60, 5) if call("trace", "run", "--sample", row).status == 0)

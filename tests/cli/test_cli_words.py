@@ -29,12 +29,12 @@ def test_words_are_learned_and_written(call, tmp_path):
     assert f"{said['plan']['samples']} pairs (word, context) within 5 words" in shown.out
 
 
-def test_a_training_that_broke_is_said(call, tmp_path):
+def test_a_training_that_diverged_is_said(call, tmp_path):
     corpus = write(tmp_path)
-    broken = ("--optimizer", "sgd", "--learning-rate", "1e30")
-    result = call("words", corpus, *SMALL, *broken)
+    diverging = ("--optimizer", "sgd", "--learning-rate", "1e30")
+    result = call("words", corpus, *SMALL, *diverging)
     assert "stopped: the loss or the parameters were not finite at update" in result.out
-    said = call("words", corpus, *SMALL, *broken, "--force", "--json").json
+    said = call("words", corpus, *SMALL, *diverging, "--force", "--json").json
     assert said["stopped"].startswith("the loss or the parameters were not finite at update")
 
 

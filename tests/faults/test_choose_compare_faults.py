@@ -64,7 +64,7 @@ def untrained(monkeypatch):
         ({"budget": "-3s"}, "budget must be epochs"),
         ({"budget": "50epochs", "epochs": 2}, "contradict each other"),
         ({"budget": "updates", "epochs": [2, 4]}, "epochs must be one number"),
-        ({"monitor": "validation.acuracy"}, 'unknown column "validation.acuracy"'),
+        ({"monitor": "validation.acuracy"}, 'unknown metric "validation.acuracy"'),
     ],
 )
 def test_what_cannot_work_is_refused(untrained, options, words):

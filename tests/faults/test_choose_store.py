@@ -272,7 +272,7 @@ def test_an_error_in_a_thread_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
         list(runner.run(JOBS))
 
 
-def test_a_broken_training_is_kept_as_broken(tmp_path: Path) -> None:
+def test_a_diverged_training_is_kept_as_diverged(tmp_path: Path) -> None:
     job = a_job(rate=1e30, updates=50)
     [trial] = a_bench(tmp_path).run([job])
     assert trial.diverged and np.isnan(trial.best("validation.loss"))

@@ -36,8 +36,8 @@ TEXTS = {
     "header only": ("a,b,c\n", {}, ["header but no rows", "at least 2 rows", "got 0"]),
     "one row": ("1,2,3\n", {}, ["at least 2 rows", "got 1"]),
     "one row below a header": ("a,b\n1,2\n", {}, ["at least 2 rows", "got 1"]),
-    "one column": ("a\n1\n2\n3\n", {}, ["at least 2 columns", "got 1", "delimiter=MARK"]),
-    "too long a row": (numbers(9) + "1,2,3,4\n" + numbers(3), {}, ["line 10", "3 fields", "got 4", "delimiter=MARK"]),  # noqa: E501
+    "one column": ("a\n1\n2\n3\n", {}, ["at least 2 columns", "got 1", "delimiter=CHAR"]),
+    "too long a row": (numbers(9) + "1,2,3,4\n" + numbers(3), {}, ["line 10", "3 fields", "got 4", "delimiter=CHAR"]),  # noqa: E501
     "too short a row": ("a,b,c\n" + numbers(9) + "1,2\n", {}, ["line 11", "3 fields", "got 2"]),
     "a long row after a quoted line break": ('a,b\n"x\ny",1\n' + "z,1\n" * 5 + "z,1,2\n", {}, ["line 9", "got 3"]),  # noqa: E501
     "ragged by tabs": ("1\t2\n3\t4\t5\n6\t7\n8\t9\n", {}, ["line 2", "2 fields", "got 3", "tab"]),
@@ -72,8 +72,8 @@ TEXTS = {
         ["2 problems", '(1) column 1 ("a")', '"1O"', '(2) column 2 ("b")', '"31.2.2021"'],
     ),
     "a date format without a year": (numbers(), {"date_format": "%d.%m."}, ["date_format", "%Y"]),
-    "an unknown decimal mark": (numbers(), {"decimal": ";"}, ["decimal", '";"']),
-    "text as number": ("a,y\nred,0\nblue,1\nred,0\n", {"numeric": ["a"]}, ['column 1 ("a")', '"red"', "row 1", "missing=MARKS"]),  # noqa: E501
+    "an unknown decimal separator": (numbers(), {"decimal": ";"}, ["decimal", '";"']),
+    "text as number": ("a,y\nred,0\nblue,1\nred,0\n", {"numeric": ["a"]}, ['column 1 ("a")', '"red"', "row 1", "missing=VALUES"]),  # noqa: E501
     "text in a regression": ("a,y\n1,x\n2,y\n3,x\n4,y\n", {"task": "regression"}, ["numbers", '"x"', "row 1"]),  # noqa: E501
     "unknown task": (numbers(), {"task": "regresion"}, ['"regresion"', '"regression"']),
     "three classes for binary": ("1,a\n2,b\n3,c\n4,a\n5,b\n6,c\n", {"task": "binary"}, ["2 classes", "got 3", "multiclass"]),  # noqa: E501
@@ -245,7 +245,7 @@ NEW = {
 BAD_NEW = {
     "missing columns": ({"size": None, "color": None}, ["4 input columns", '"size"', '"color"', "drop=["]),
     "renamed": ({"size": None, "Sizes": [1, 2]}, ['lacks "size"', 'Is "Sizes" the first']),
-    "retyped": ({"age": ["12", "old"]}, ['column 1 ("age")', "numbers", '"old"', "row 2", "missing=MARKS"]),
+    "retyped": ({"age": ["12", "old"]}, ['column 1 ("age")', "numbers", '"old"', "row 2", "missing=VALUES"]),
     "dates for numbers": ({"age": pd.to_datetime(["2020-01-01"] * 2)}, ['column 1 ("age")', "dates"]),
     "words for dates": (
         {"day": ["2020-01-01", "monday"]},

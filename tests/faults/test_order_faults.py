@@ -116,7 +116,7 @@ def test_an_audit_counts_what_the_batches_hold(remainder):
     assert dict(found.sizes) == {n: sum(len(b) == n for b in batches) for n in {len(b) for b in batches}}
     for one in found.classes:
         held = [(labels[b] == one.name).sum() for b in batches if len(b) == one.size]
-        assert (one.least, one.most) == (min(held), max(held))
+        assert (one.min, one.max) == (min(held), max(held))
         assert one.mean == pytest.approx(np.mean(held))
     for epoch, left in enumerate(found.left_out):
         here = {int(s) for k in range(plan.batches_in(epoch)) for s in plan.batch(epoch, k)}
@@ -127,7 +127,7 @@ def test_an_audit_counts_what_the_batches_hold(remainder):
 def test_an_audit_knows_the_classes_of_the_order():
     found = Plan(10, 5, 50, order=Stratified(LABELS)).audit()
     assert found.epochs == 10 and found.min_uses == found.max_uses == 10
-    assert [(one.least, one.most) for one in found.classes] == [(3, 3), (2, 2)]
+    assert [(one.min, one.max) for one in found.classes] == [(3, 3), (2, 2)]
     assert "left out          none" in str(found)
 
 

@@ -120,7 +120,7 @@ def test_every_reader_leaves_out_a_nested_column(suffix, kind, tmp_path):
     rows = [row | {"text": f"a word{row['people']} b", "race": i // 6} for i, row in enumerate(METER)]
     path = meter(tmp_path / f"t{suffix}", rows)
     if kind == "windows":
-        data = ep.load_windows(path, lags=6, drop=["filter", "text"], target="energy")
+        data = ep.load_windows(path, window=6, drop=["filter", "text"], target="energy")
     elif kind == "texts":
         data = ep.load_texts(path, text="text", target="people")
     else:
@@ -169,7 +169,7 @@ def test_of_several_tables_and_of_none_the_first_sheet_is_read(tmp_path):
     workbook(tmp_path / "first.xlsx", Data=TABLE, More=COVER, Old=TABLE)
     assert load(tmp_path / "first.xlsx").samples == 30
     workbook(tmp_path / "series.xlsx", Data=[["load"], *[[i * 0.5] for i in range(30)]], Table=TABLE)
-    assert ep.load_windows(tmp_path / "series.xlsx", lags=3).samples == 27
+    assert ep.load_windows(tmp_path / "series.xlsx", window=3).samples == 27
 
 
 @pytest.mark.parametrize("titles", [[], ["Export;;;"], ["Export of the shop;;;", "2026-11-03;;;", ";;;"]])

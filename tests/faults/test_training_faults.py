@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.engine.state import BROKEN_UPDATE
+from epochal.engine.state import DIVERGED_UPDATE
 from epochal.runs.trace import formed, seen
 from epochal.settings import Settings
 from epochal.training.loop import make_stack
@@ -52,19 +52,19 @@ def exploded():
 def test_a_loss_that_explodes_is_stopped_and_named():
     run = exploded()
     for repeat, outcome in enumerate(run.outcomes):
-        broken = outcome.diverged
-        assert broken is not None
+        diverged = outcome.diverged
+        assert diverged is not None
         plan = run.plan.with_(seed=run.order_seeds[repeat])
-        assert plan.locate(broken.update) == (broken.epoch, broken.batch)
+        assert plan.locate(diverged.update) == (diverged.epoch, diverged.batch)
         train = np.flatnonzero(run.split_codes[repeat] == 1)
-        rows = run.rows[train[plan.batch(broken.epoch, broken.batch)]]
-        assert broken.samples == tuple(rows.tolist())
-        assert outcome.stopped == f"the loss or the parameters were not finite at {broken}"
+        rows = run.rows[train[plan.batch(diverged.epoch, diverged.batch)]]
+        assert diverged.samples == tuple(rows.tolist())
+        assert outcome.stopped == f"the loss or the parameters were not finite at {diverged}"
         assert (
-            f"update {broken.update + 1:,} (epoch {broken.epoch + 1}, batch {broken.batch + 1}; rows "
+            f"update {diverged.update + 1:,} (epoch {diverged.epoch + 1}, batch {diverged.batch + 1}; rows "
             in outcome.stopped
         )
-        assert outcome.updates == broken.update
+        assert outcome.updates == diverged.update
 
 
 def test_the_last_good_parameters_are_kept_and_predict():
@@ -101,7 +101,7 @@ FRAGILE = {
 
 
 @functools.cache
-def broken_run():
+def diverged_run():
     return ep.fit(ep.MLP(4), (X, TARGETS), validation=(X[:10], NUMBERS[:10]), **FRAGILE)
 
 
@@ -111,15 +111,15 @@ def fragile_prepared(**changes):
 
 
 def test_one_bad_sample_is_traced_to_its_update_and_row():
-    run = broken_run()
+    run = diverged_run()
     assert all(parts[BAD] == 1 for parts in run.split_codes), "the sample should be none of the test samples"
     for repeat, outcome in enumerate(run.outcomes):
         plan = run.plan.with_(seed=run.order_seeds[repeat])
         sample = int(np.searchsorted(np.flatnonzero(run.split_codes[repeat] == 1), BAD))
         (turn,) = plan.find(sample, 0)
-        broken = outcome.diverged
-        assert (broken.update, broken.epoch, broken.batch) == (turn.update, 0, turn.batch)
-        assert BAD + 1 in broken.samples and len(broken.samples) == len(plan.batch(0, turn.batch))
+        diverged = outcome.diverged
+        assert (diverged.update, diverged.epoch, diverged.batch) == (turn.update, 0, turn.batch)
+        assert BAD + 1 in diverged.samples and len(diverged.samples) == len(plan.batch(0, turn.batch))
         assert all_finite(run.fitted[repeat].last)
 
 
@@ -151,22 +151,22 @@ def test_what_is_not_finite_is_traced_in_small_and_large_networks(loss, hidden):
 
 
 def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
-    run, prepared = broken_run(), fragile_prepared()
+    run, prepared = diverged_run(), fragile_prepared()
     stack = make_stack(prepared, range(3))
     while not stack.done:
         stack.advance()
     repeats = jax.tree.map(np.asarray, stack.train_state.repeat_states)
     for repeat, outcome in enumerate(run.outcomes):
-        assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.diverged is not None)
+        assert (repeats.status[repeat] == DIVERGED_UPDATE) == (outcome.diverged is not None)
         found = repeats.params[repeat]
         wanted = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
         assert_close(found, wanted)
         if outcome.diverged is not None:
-            assert repeats.broken_index[repeat] == outcome.diverged.batch
+            assert repeats.diverged_index[repeat] == outcome.diverged.batch
 
 
-def test_the_update_that_broke_can_be_traced():
-    run = broken_run()
+def test_the_update_that_diverged_can_be_traced():
+    run = diverged_run()
     (outcome,) = [outcome for outcome in run.outcomes if outcome.diverged][:1]
     found = formed(run, outcome.diverged.update, outcome.repeat)
     assert (found.epoch, found.batch, found.rows) == (0, outcome.diverged.batch, outcome.diverged.samples)
@@ -174,9 +174,9 @@ def test_the_update_that_broke_can_be_traced():
     assert turn.update == outcome.diverged.update
 
 
-def test_no_update_is_made_after_the_one_that_broke():
+def test_no_update_is_made_after_the_one_that_diverged():
     """The parameters are those after the updates before it, which a budget of updates ends at, too."""
-    run = broken_run()
+    run = diverged_run()
     repeat = next(outcome.repeat for outcome in run.outcomes if outcome.diverged and outcome.diverged.update)
     prepared = fragile_prepared()
     stack = make_stack(prepared, range(repeat, repeat + 1), fixed_updates_per_call=1)
@@ -187,9 +187,9 @@ def test_no_update_is_made_after_the_one_that_broke():
     np.testing.assert_array_equal(kept, last)
 
 
-def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
+def test_a_diverged_training_too_is_the_same_in_calls_of_any_length():
     """Law 4, Resume: where a call ends has no influence on the rows of the curve."""
-    repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.diverged)
+    repeat = next(outcome.repeat for outcome in diverged_run().outcomes if outcome.diverged)
     found = []
     for budget in (1, 3, 1000):
         stack = make_stack(fragile_prepared(), range(repeat, repeat + 1), fixed_updates_per_call=budget)
@@ -295,7 +295,7 @@ REFUSALS = {
     ),
     "rule on a metric that is not evaluated": (
         {"stop": ep.TargetValue(0.9, "validation.roc_auc")},
-        'unknown column "validation.roc_auc"',
+        'unknown metric "validation.roc_auc"',
     ),
     "no rule": ({"stop": 5}, "stop must be a rule"),
     "rule class": ({"stop": ep.Patience}, "stop must be a rule"),
@@ -315,7 +315,7 @@ REFUSALS = {
     "fractional seed": ({"seed": 1.5}, "seed must be "),
     "vary": ({"vary": ("inits",)}, 'unknown source of randomness "inits"; did you mean "init"?'),
     "validation": ({"validation": 1.5}, "validation must be a fraction in [0, 1) or a number of samples"),
-    "validation none": ({"validation": None}, "validation must be a share of the samples in [0, 1)"),
+    "validation none": ({"validation": None}, "validation must be a fraction of the samples in [0, 1)"),
     "evaluate every": ({"evaluate_every": 0}, "evaluate_every must be a whole number of epochs"),
     "evaluate often": ({"evaluate_every": "often"}, "evaluate_every must be a whole number of epochs"),
     "class weight word": ({"class_weight": "equal"}, 'class_weight must be "balanced" or a mapping'),

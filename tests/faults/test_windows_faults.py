@@ -26,12 +26,12 @@ def but(values, **changes):
 
 REFUSED = [
     (
-        {"lags": 70},
+        {"window": 70},
         {},
         "data frame must have at least 71 rows for a window of 70 and 1 to forecast; got 60. Use a shorter "
-        "window (lags) or more rows.",
+        "window or more rows.",
     ),
-    ({"lags": 0}, {}, "lags must be a whole number of rows, at least 1; got 0."),
+    ({"window": 0}, {}, "window must be a whole number of rows, at least 1; got 0."),
     ({"horizon": 0}, {}, "horizon must be a whole number of rows, at least 1; got 0."),
     ({"horizon": 1.5}, {}, "horizon must be a whole number of rows, at least 1; got 1.5."),
     ({"stride": True}, {}, "stride must be a whole number of rows, at least 1; got True."),
@@ -73,7 +73,7 @@ REFUSED = [
     ({"series": "sold", "target": "sold"}, {}, "series must be another column than the target;"),
     ({"time": "sold"}, {}, "the table must have a column of numbers to forecast"),
     ({"period": -1}, {}, "period must be a whole number of rows, at least 0; got -1."),
-    ({"lags": 12, "period": 13}, {}, "period must be at most 12 (the lags)"),
+    ({"window": 12, "period": 13}, {}, "period must be at most 12 (the window)"),
 ]
 
 
@@ -99,22 +99,22 @@ def test_targets_beside_the_numbers_are_refused():
 
 def test_a_series_that_is_too_short_is_named_and_left_out():
     shops = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
-    data = ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=10)
+    data = ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", window=10)
     assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.raw_notes
     assert data.timeline.names == ("a", "c")
     assert data.samples == 30 + 5
     with pytest.raises(ep.Refusal, match=r"a series of data frame must have at least 42 rows .* got 40"):
-        ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", lags=41)
+        ep.load_windows(pa.table({"shop": shops, "sold": SOLD}), series="shop", window=41)
 
 
 def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     months = [*MONTHS[:10], *MONTHS[12:]]
-    data = ep.load_windows(pa.table({"month": months, "sold": SOLD[:58]}), lags=3)
+    data = ep.load_windows(pa.table({"month": months, "sold": SOLD[:58]}), window=3)
     assert any(
         "1 gap in time, between 1990-10 and 1991-01 (row 11): no window crosses it; `across_gaps=True`" in n
         for n in data.raw_notes
     )
-    filled = ep.load_windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
+    filled = ep.load_windows(table(sold=but(SOLD, _9=None, _10=None)), window=3, fill="forward")
     assert filled.timeline.values[0][8:12].tolist() == [SOLD[8], SOLD[8], SOLD[8], SOLD[11]]
     assert any(
         ' missing values of column 2 ("sold") are filled with the last one before' in n

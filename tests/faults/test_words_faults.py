@@ -46,7 +46,7 @@ def test_options_out_of_their_bounds():
     for name in ("dimensions", "window", "negatives", "min_count"):
         refused(f"{name} must be a whole number between 1 and .*; got 0", TEXT, **{name: 0})
         refused(f"{name} must be a whole number .*; got 2.5", TEXT, **{name: 2.5})
-    refused("subsample must be a share .*; got 2", TEXT, subsample=2)
+    refused("subsample must be a fraction .*; got 2", TEXT, subsample=2)
     refused("seed must be a whole number", TEXT, seed=-1)
     refused("batch_size must be between 1 and", TEXT, batch_size=100_000, subsample=0)
     refused('did you mean "adagrad"', TEXT, optimizer="adagrd", batch_size=2, subsample=0)

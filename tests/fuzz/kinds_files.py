@@ -304,7 +304,7 @@ def _encoders(folder: Path) -> list[tuple[dict[str, Any], Path]]:
     found = []
     readers = {
         "table": (TABLE, load),
-        "windows": (SERIES, lambda path: load_windows(path, lags=4, series="store")),
+        "windows": (SERIES, lambda path: load_windows(path, window=4, series="store")),
         "texts": (TEXTS, lambda path: load_texts(path, text="review")),
         "pairs": (RACES, lambda path: load_rank_pairs(path, by="race")),
     }

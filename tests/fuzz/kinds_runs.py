@@ -58,7 +58,7 @@ def _trained(folder: Path) -> list[tuple[Path, Any]]:
         (ep.fit(ep.MLP(3), str(table), threshold="f1", order="stratified", **small), table),
         (ep.fit(ep.MLP(3), (arrays, arrays[:, 0] * 3), **small), arrays),
         (
-            ep.fit(ep.MLP(3), load_windows(series, lags=3, horizon=2, series="store"), epochs=2, test=0.2),
+            ep.fit(ep.MLP(3), load_windows(series, window=3, horizon=2, series="store"), epochs=2, test=0.2),
             series,
         ),
     ]

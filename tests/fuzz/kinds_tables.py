@@ -81,7 +81,7 @@ def _read_table(path: Path) -> Any:
 
 
 def _read_series(path: Path) -> Any:
-    return summary(load_windows(path, lags=4, series="store"))
+    return summary(load_windows(path, window=4, series="store"))
 
 
 def _read_texts(path: Path) -> Any:
@@ -292,7 +292,7 @@ def _bad_npy(random: Random, good: Path, work: Path) -> Case:
     read = (
         lambda: summary(load(path, stream=stream)),
         lambda: summary(transform(None, path)),
-        lambda: summary(load_windows(path, lags=3)),
+        lambda: summary(load_windows(path, window=3)),
     )
     return Case(random.choice(read))
 

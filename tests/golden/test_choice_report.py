@@ -38,7 +38,7 @@ ADVICE = [
 CASES: dict[str, Callable[[], str]] = {
     "comparison": lambda: comparison_page(made.comparison()),
     "one setting": lambda: comparison_page(made.single()),
-    "all broken": lambda: comparison_page(made.all_broken()),
+    "all diverged": lambda: comparison_page(made.all_diverged()),
     "30 settings": lambda: comparison_page(made.many()),
     "endless hyperbola": lambda: comparison_page(
         made.comparison(
@@ -161,7 +161,7 @@ def test_the_answer_is_said_first_and_in_plain_words(pages: dict[str, str]) -> N
     ):  # fmt: skip
         assert said in words, said
     assert "no significant difference from any other" in Tags(pages["30 settings"]).words
-    assert "No setting trained to a finite loss" in Tags(pages["all broken"]).words
+    assert "No setting trained to a finite loss" in Tags(pages["all diverged"]).words
     assert "Nothing to choose" in Tags(pages["one setting"]).words
 
 

@@ -20,7 +20,7 @@ def test_horse_colic():
     assert found.notes == (
         "no header: columns are numbered from 1; ep.load_data(..., header=True) reads the first row as one.",
         'read as missing: "?" (1 in column 1, 60 in column 4, 24 in column 5 and more in 18 other columns; '
-        "1,605 in all); ep.load_data(..., missing=...) replaces the marks.",
+        "1,605 in all); ep.load_data(..., missing=...) names others.",
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         'ep.load_data(..., task="regression") takes the numbers as they are.',
@@ -97,7 +97,7 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert 'a comma is the decimal mark; `decimal="."` changes that.' in found.raw_notes
+    assert 'a comma is the decimal separator; `decimal="."` changes that.' in found.raw_notes
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 

@@ -248,7 +248,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_regression_bare_and_broken_runs() -> None:
+def test_regression_bare_and_diverged_runs() -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(size=300)
     scores = Scores({"rmse": summarize([1.0, 2.0, 3.0])}, true=true, predicted=true + rng.normal(size=300))
@@ -257,8 +257,8 @@ def test_regression_bare_and_broken_runs() -> None:
     bare = page(run_of(curves(1), scores={}))
     ids = [attrs["id"] for tag, attrs in parsed(bare).tags if tag == "section"]
     assert ids == ["answer", "curves", "results", "repeats", "plan", "data", "settings", "conditions"]
-    broken = {"validation": Scores({"accuracy": summarize([float("nan")])})}
-    nothing = page(run_of(Curves.empty(), scores=broken, outcomes=run_of().outcomes[:1]))
+    diverged = {"validation": Scores({"accuracy": summarize([float("nan")])})}
+    nothing = page(run_of(Curves.empty(), scores=diverged, outcomes=run_of().outcomes[:1]))
     assert "not finite" in nothing
     assert '<div id="confusion"' in page(with_classes(np.tile(np.eye(30, dtype=int), (3, 1, 1))))
 

@@ -111,7 +111,7 @@ def series(folder: Path) -> Path:
 
 
 def test_what_is_concluded_of_forecasts_is_of_what_predict_gives(tmp_path: Path) -> None:
-    data = ep.load_windows(series(tmp_path), target="value", lags=8)
+    data = ep.load_windows(series(tmp_path), target="value", window=8)
     run = ep.fit(ep.MLP(8), data, epochs=5, repeats=3, progress=False)
     found = run.evaluate(series(tmp_path))
     assert found.forecasts is not None

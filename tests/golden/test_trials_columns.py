@@ -337,8 +337,8 @@ def test_whole_numbers_may_be_dates_and_seconds_are_numbers():
 def test_a_series_whose_time_is_not_understood_is_asked_about():
     rows = pa.table({"when": [f"day {chr(97 + k)}{k}" for k in range(26)], "value": np.arange(26.0)})
     with pytest.raises(Refusal, match=r'column 1 \("when"\) may be the time.*date_format.*drop=\["when"\]'):
-        ep.load_windows(rows, lags=3)
-    assert ep.load_windows(rows, lags=3, drop=["when"]).samples == 23
+        ep.load_windows(rows, window=3)
+    assert ep.load_windows(rows, window=3, drop=["when"]).samples == 23
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y", "%d %B %Y", "%m/%d/%Y %I:%M %p", "%d-%b-%y"])
@@ -346,7 +346,7 @@ def test_a_series_is_in_the_order_of_its_dates(form):
     days = np.datetime64("2021-01-04") + np.arange(40)
     words = [day.item().strftime(form) for day in days]
     newest_first = pa.table({"when": words[::-1], "value": np.arange(40.0)[::-1]})
-    data = ep.load_windows(newest_first, lags=3)
+    data = ep.load_windows(newest_first, window=3)
     assert data.targets[:3].tolist() == [3, 4, 5]
 
 

@@ -54,14 +54,14 @@ JITTER = np.datetime64("2021-01-01", "s") + np.cumsum(60 + np.random.default_rng
 
 
 def test_no_window_crosses_the_gap_of_the_trial():
-    data = ep.load_windows(TRIALS / "gap.csv", lags=7)
+    data = ep.load_windows(TRIALS / "gap.csv", window=7)
     assert data.samples == 53 + 53
     assert any(
         "1 gap in time, between 2021-03-01 and 2021-04-01 (row 61): no window crosses it; `across_gaps=True`"
         in note
         for note in data.raw_notes
     )
-    assert ep.load_windows(TRIALS / "gap.csv", lags=7, across_gaps=True).samples == 113
+    assert ep.load_windows(TRIALS / "gap.csv", window=7, across_gaps=True).samples == 113
 
 
 def test_the_hour_that_comes_twice_is_named_and_utc_offered(call):
@@ -69,7 +69,7 @@ def test_the_hour_that_comes_twice_is_named_and_utc_offered(call):
     assert status == 2
     assert "2012-11-04 01:00 twice (rows 26 and 27)" in said
     assert "UTC" in said and "--time-zone" in said
-    data = ep.load_windows(TRIALS / "clock-change.csv", lags=4, time_zone="America/New_York")
+    data = ep.load_windows(TRIALS / "clock-change.csv", window=4, time_zone="America/New_York")
     assert data.samples == 72 - 4
     assert np.diff(data.timeline.times[0]).tolist() == [3600] * 71
 
@@ -115,7 +115,7 @@ def test_the_hour_that_comes_twice_is_named_and_utc_offered(call):
 )
 def test_gaps_are_rows_that_are_missing_and_nothing_else(when, windows, said):
     when = when.astype("datetime64[s]") if when.dtype.kind == "M" else when
-    data = ep.load_windows(series(when), lags=3)
+    data = ep.load_windows(series(when), window=3)
     assert data.samples == windows
     assert data.timeline.time_column.name == "when"
     assert any(said in note for note in data.raw_notes), data.raw_notes
@@ -124,9 +124,9 @@ def test_gaps_are_rows_that_are_missing_and_nothing_else(when, windows, said):
 
 def test_windows_are_those_of_the_stretches_between_gaps():
     table = series(np.delete(HOURS, [20, 21, 50]))
-    data = ep.load_windows(table, lags=5, horizon=2, stride=3)
+    data = ep.load_windows(table, window=5, horizon=2, stride=3)
     stretches = [table.slice(0, 20), table.slice(20, 28), table.slice(48)]
-    alone = [ep.load_windows(part, lags=5, horizon=2, stride=3) for part in stretches]
+    alone = [ep.load_windows(part, window=5, horizon=2, stride=3) for part in stretches]
     np.testing.assert_array_equal(data.inputs, np.concatenate([part.inputs for part in alone]))
     np.testing.assert_array_equal(data.targets, np.concatenate([part.targets for part in alone]))
     np.testing.assert_array_equal(begins(data), np.concatenate([begins(part) for part in alone]))
@@ -135,11 +135,11 @@ def test_windows_are_those_of_the_stretches_between_gaps():
 def test_each_series_has_gaps_of_its_own():
     when = np.concatenate([np.delete(HOURS, [20]), np.delete(HOURS, [40])])
     shop = ["a"] * 71 + ["b"] * 71
-    data = ep.load_windows(series(when, shop=shop), lags=3, series="shop")
+    data = ep.load_windows(series(when, shop=shop), window=3, series="shop")
     assert data.samples == 2 * (71 - 6)
     days = ep.load_windows(
         series([*range(30), *range(40, 60), *range(5, 55)], shop=["a"] * 50 + ["b"] * 50),
-        lags=3,
+        window=3,
         series="shop",
     )
     assert (days.samples, days.features) == (27 + 17 + 47, ("load",))
@@ -149,7 +149,7 @@ def test_each_series_has_gaps_of_its_own():
 def test_rows_in_any_order_give_the_same_windows():
     table = series(np.delete(HOURS, [20]))
     mixed = table.take(np.random.default_rng(0).permutation(71))
-    one, other = ep.load_windows(table, lags=3), ep.load_windows(mixed, lags=3)
+    one, other = ep.load_windows(table, window=3), ep.load_windows(mixed, window=3)
     np.testing.assert_array_equal(one.inputs, other.inputs)
     assert [mixed.column("when")[row - 1] for row in other.row_numbers] == [
         table.column("when")[row - 1] for row in one.row_numbers
@@ -172,14 +172,14 @@ def test_rows_in_any_order_give_the_same_windows():
     ],
 )
 def test_what_is_forecast_beyond_the_end_keeps_to_the_rhythm(when, following):
-    data = ep.load_windows(series(when), lags=3)
+    data = ep.load_windows(series(when), window=3)
     ahead = transform(replace(data.encoder, ahead=True), series(when))
     assert ahead.timeline.coordinates()["when"][-1] == following
 
 
 def test_new_rows_are_held_to_the_rhythm_of_training():
     # Two weeks alone would not say that weekends are no gaps.
-    data = ep.load_windows(series(WORKING), lags=3)
+    data = ep.load_windows(series(WORKING), window=3)
     assert transform(replace(data.encoder, ahead=True), series(WORKING[:10])).samples == 8
 
 
@@ -190,33 +190,33 @@ def test_repeated_hours_of_finer_rows_are_named_and_read_by_their_zone(half):
     when = np.concatenate([fine[:54], hour, fine[54:]])
     when = np.sort(when) if half else when
     with pytest.raises(ep.Refusal, match=r"hour from 2021-10-31 02:00 twice .* UTC"):
-        ep.load_windows(series(when), lags=3)
-    data = ep.load_windows(series(when), lags=3, time_zone="Europe/Berlin")
+        ep.load_windows(series(when), window=3)
+    data = ep.load_windows(series(when), window=3, time_zone="Europe/Berlin")
     assert np.diff(data.timeline.times[0]).tolist() == [1800] * 145
-    newest = ep.load_windows(series(when).take(np.arange(145, -1, -1)), lags=3, time_zone="Europe/Berlin")
+    newest = ep.load_windows(series(when).take(np.arange(145, -1, -1)), window=3, time_zone="Europe/Berlin")
     if not half:
         np.testing.assert_array_equal(newest.inputs, data.inputs)
 
 
 def test_other_times_that_come_twice_are_no_matter_of_clocks():
     with pytest.raises(ep.Refusal, match=r"must have each time once.*with series=COLUMN, or"):
-        ep.load_windows(series(np.insert(HOURS, 5, HOURS[5])), lags=3)
+        ep.load_windows(series(np.insert(HOURS, 5, HOURS[5])), window=3)
     with pytest.raises(ep.Refusal, match=r'unknown time_zone "Europe/Berln"; did you mean "Europe/Berlin"'):
-        ep.load_windows(series(HOURS), lags=3, time_zone="Europe/Berln")
+        ep.load_windows(series(HOURS), window=3, time_zone="Europe/Berln")
     with pytest.raises(ep.Refusal, match="time_zone is for a column of dates with hours"):
-        ep.load_windows(series(DAYS), lags=3, time_zone="Europe/Berlin")
+        ep.load_windows(series(DAYS), window=3, time_zone="Europe/Berlin")
 
 
 def test_a_window_longer_than_any_stretch_is_refused_with_a_remedy():
     with pytest.raises(
         ep.Refusal, match=r"at least 41 rows without a gap in time .* got 36.*across_gaps=True"
     ):
-        ep.load_windows(series(np.delete(HOURS, [35])), lags=40)
+        ep.load_windows(series(np.delete(HOURS, [35])), window=40)
 
 
 def test_a_state_is_zero_again_after_a_gap():
     table = series(np.delete(moments("2021-01-01T00", 81, "h"), []))
-    data = ep.load_windows(table, lags=4, stride=4)
+    data = ep.load_windows(table, window=4, stride=4)
     run = ep.fit(ep.LSTM(3), data, epochs=1, batch_size=3, stateful=True, validation=4)
     gone = series(np.delete(moments("2021-01-01T00", 81, "h"), range(41, 60)))
     found = run.predict(gone)
@@ -227,11 +227,11 @@ def test_a_state_is_zero_again_after_a_gap():
     assert len(both[1]) == 5
     np.testing.assert_allclose(found.values[-5:], both[1].values, atol=1e-6)
     with pytest.raises(
-        ep.Refusal, match=r"stateful needs windows .*\(lags\), and let windows cross .*across_gaps=True"
+        ep.Refusal, match=r"stateful needs windows .*the window, and let windows cross .*across_gaps=True"
     ):
         ep.fit(
             ep.LSTM(3),
-            ep.load_windows(gone, lags=4, stride=4),
+            ep.load_windows(gone, window=4, stride=4),
             epochs=1,
             batch_size=3,
             stateful=True,

@@ -10,7 +10,7 @@ import pytest
 
 from epochal import load_data as load
 from epochal.data import transform
-from epochal.data.values.date_forms import written_dates
+from epochal.data.values.date_forms import infer_dates
 from epochal.errors import Refusal
 
 
@@ -99,7 +99,7 @@ DATES = {
 
 @pytest.mark.parametrize("word", DATES)
 def test_dates_of_other_languages_and_systems(word):
-    found = written_dates(pa.chunked_array([[word] * 30]))
+    found = infer_dates(pa.chunked_array([[word] * 30]))
     assert found is not None
     assert found.values[0].as_py() == datetime.fromisoformat(DATES[word])
 

@@ -78,8 +78,8 @@ def test_an_encoding_can_be_given(name, encoding, classes):
         load(TRIALS / f"{name}.csv", encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "least"), [("years", 0.95), ("trailing", 0.9), ("collide", 0.9)])
-def test_trials_are_learned_saved_and_predicted(name, least, tmp_path):
+@pytest.mark.parametrize(("name", "minimum"), [("years", 0.95), ("trailing", 0.9), ("collide", 0.9)])
+def test_trials_are_learned_saved_and_predicted(name, minimum, tmp_path):
     data = ep.load_data(TRIALS / f"{name}.csv")
     ep.fit(ep.MLP(16), data, epochs=60, batch_size=8, repeats=1, learning_rate=0.01, out=tmp_path / "run")
     back = ep.load(tmp_path / "run")
@@ -87,9 +87,9 @@ def test_trials_are_learned_saved_and_predicted(name, least, tmp_path):
     assert len(new) == data.samples
     if name == "years":
         values = np.asarray(new.values)[:, 0]
-        assert 1 - np.mean((values - data.targets) ** 2) / np.var(data.targets) > least
+        assert 1 - np.mean((values - data.targets) ** 2) / np.var(data.targets) > minimum
     else:
-        assert np.mean(np.argmax(new.values, axis=1) == data.targets) > least
+        assert np.mean(np.argmax(new.values, axis=1) == data.targets) > minimum
 
 
 NUMBERED = "".join(f"{i},{row[1]},{row[2]},{row[3]}\n" for i, row in enumerate(ROWS))
@@ -333,7 +333,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
     assert ep.data.tables.new_rows.read_as_before(found.encoder, tmp_path / "c.xlsx").sheet is None
     workbook(tmp_path / "d.xlsx", notes=[["me"]], data=[["by", "me", "x"], *[["a", 2, 3]] * 3])
     cover = 'The sheet "notes" is read, of 2 ("notes", "data"); sheet=... names another'
-    for read in (load, lambda path, sheet: ep.load_windows(path, lags=2, sheet=sheet)):
+    for read in (load, lambda path, sheet: ep.load_windows(path, window=2, sheet=sheet)):
         for book in ("b.xlsx", "d.xlsx"):
             with pytest.raises(Refusal) as refused:
                 read(tmp_path / book, sheet=1)
@@ -409,7 +409,7 @@ def test_names_and_indices_of_frames():
     assert names_of(load(levels)) == ("a x", "a z", "y")
     blanks = load(pd.DataFrame({"a ": X, " a": X + 1, "y ": Y}), target="y ")
     assert names_of(blanks) == ("a", "a (2)", "y")
-    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
+    dated = ep.load_windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), window=4)
     assert (dated.samples, dated.features) == (N - 4, ("v",))
     assert said(dated, "is the time", "2020-01-01")
 

@@ -131,7 +131,7 @@ def test_inputs_far_from_zero_are_learned(far, kind, stream):
 
 def test_a_series_far_from_zero_is_forecast():
     series = 1.6e9 + 10 * np.sin(np.arange(240) / 5)
-    run = ep.fit(ep.MLP(8), ep.load_windows(series, lags=8), **QUICK)
+    run = ep.fit(ep.MLP(8), ep.load_windows(series, window=8), **QUICK)
     assert run.scores["validation"].metrics["r2"].mean > 0.9
 
 

@@ -200,8 +200,12 @@ def test_every_kind_of_data_in_files_is_read_again(table: Path, tmp_path: Path) 
     texts = (table.parent / "texts.csv").resolve()
     texts.write_text("t,liked\n" + "".join(f"{'so' * (i % 2)} good {i % 5},{i % 2}\n" for i in range(40)))
     trained: list[tuple[Any, Any, dict[str, Any]]] = [
-        (ep.LSTM(3), ep.load_windows(series, target="v", lags=6, inputs=()), {}),
-        (ep.GRU(3), ep.load_windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
+        (ep.LSTM(3), ep.load_windows(series, target="v", window=6, inputs=()), {}),
+        (
+            ep.GRU(3),
+            ep.load_windows(series, target=1, window=6, stride=6),
+            {"stateful": True, "batch_size": 2},
+        ),
         (ep.TextClassifier(3, 4), ep.load_texts(texts, text="t", target="liked"), {"order": "buckets"}),
         (ep.Pairwise(ep.MLP(4)), ep.load_rank_pairs(ranks, by="race", target="rank", max_pairs=3), {}),
         (ep.MLP(4), arrays, {"stream": True}),

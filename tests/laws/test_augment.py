@@ -55,7 +55,7 @@ def drawn(transform: Any, count: int = 20_000) -> np.ndarray:
 
 
 def test_draws_are_distributed_as_documented():
-    """Kolmogorov-Smirnov and chi-squared tests at a fixed key; the least p-value, corrected, is above 1 %."""
+    """Kolmogorov-Smirnov and chi-squared tests at a fixed key; the lowest p, corrected, is above 1 %."""
     p = [stats.kstest(column, stats.uniform(-1.5, 3).cdf).pvalue for column in drawn(Shift(1.5)).T]
     p.append(stats.kstest(drawn(Rotate(20)), stats.uniform(-20, 40).cdf).pvalue)
     p.append(stats.kstest(drawn(Brightness(0.1)), stats.uniform(-0.1, 0.2).cdf).pvalue)
@@ -172,7 +172,7 @@ def test_what_is_no_augmentation_is_refused(augment: Any, words: str):
     ("model", "data", "words"),
     [
         (ep.MLP(2), (np.zeros((48, 5)), LABELS), "have the shape (5,)"),
-        (ep.MLP(2), ep.load_windows(np.arange(48.0) % 5, lags=4), "are windows of a series"),
+        (ep.MLP(2), ep.load_windows(np.arange(48.0) % 5, window=4), "are windows of a series"),
         (
             ep.Pairwise(ep.MLP(2)),
             ep.load_rank_pairs((np.ones((48, 3)), np.arange(48) % 4), by=np.arange(48) // 4),

@@ -108,8 +108,8 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weight
     targets, given = base.targets_and_weights(0, "train")
     grid = np.linspace(targets.min(), targets.max(), 4000)
     each = np.asarray(base.spec.loss(jnp.asarray(grid.repeat(len(targets))[:, None]), np.tile(targets, 4000)))
-    least = np.average(each.reshape(4000, -1), axis=1, weights=given).min()
-    assert baseline_metrics(base, 0, on="train")["loss"] <= least * 1.001
+    minimum = np.average(each.reshape(4000, -1), axis=1, weights=given).min()
+    assert baseline_metrics(base, 0, on="train")["loss"] <= minimum * 1.001
 
 
 def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:

@@ -457,7 +457,7 @@ def test_forecasts_are_judged_as_those_of_a_run(
     values = np.sin(np.arange(200) * 2 * np.pi / 7) * (not kept) + noise * random.normal(size=200)
     for row, shock in enumerate(values):
         values[row] = level = kept * level + shock
-    data = ep.load_windows(values[:, None], lags=7, period=0)
+    data = ep.load_windows(values[:, None], window=7, period=0)
     found = advise(NET, data, batch_size=16, learning_rate=0.03, **FAST)
     ((scores,), says) = (
         judged,
@@ -473,7 +473,7 @@ def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative:
     """The program's errors of ratios are shares: what is shown as RMSE is of the forecasts themselves."""
     random = np.random.default_rng(5)
     values = 900 + 90 * np.sin(np.arange(160) * 2 * np.pi / 7) + random.normal(size=160)
-    data = ep.load_windows(values[:, None], lags=7, period=0, relative=relative)
+    data = ep.load_windows(values[:, None], window=7, period=0, relative=relative)
     options: dict[str, Any] = {"batch_size": 16, "learning_rate": 0.03}
     found = advise(NET, data, **options, **FAST)
     rmse = found.metrics["validation.rmse"].mean

@@ -274,7 +274,7 @@ def test_other_numbers_compile_nothing_again(monkeypatch: pytest.MonkeyPatch) ->
 # Broken ---------------------------------------------------------------------------------------------------
 
 
-def test_a_broken_training_says_so() -> None:
+def test_a_diverged_training_says_so() -> None:
     [trial] = a_bench(optimizer="sgd").run([Job(candidate(batch_size=16, learning_rate=1e12), 0, 100, 5)])
     assert trial.diverged and trial.reason == "not finite"
     assert np.isnan(trial.best("validation.loss"))

@@ -182,11 +182,11 @@ def test_the_rate_is_tuned_on_other_repeats_and_bracketed_or_said():
     for row in found.rows:
         rates = [rate for rate, _, _ in row.tuned.tried]
         whole = {rate: value for rate, value, repeats in row.tuned.tried if repeats == row.tuned.repeats}
-        least = min(whole, key=whole.get)
+        minimum = min(whole, key=whole.get)
         assert rates == sorted(rates)
         assert row.learning_rate == row.tuned.rate in rates
-        assert row.tuned.rate <= least and row.tuned.rate in whole
-        assert ({rates[0], rates[-1]} & {row.tuned.rate, least} != set()) == bool(row.tuned.edge)
+        assert row.tuned.rate <= minimum and row.tuned.rate in whole
+        assert ({rates[0], rates[-1]} & {row.tuned.rate, minimum} != set()) == bool(row.tuned.edge)
         assert any(note.startswith(f"{row.name}: ") for note in found.notes) == bool(row.tuned.edge)
         assert set(found.curves[row.name].repeats) == {0, 1, 2}
 
@@ -570,6 +570,6 @@ def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
     rows[:, 3] = np.exp(3 * rows[:, 3])
     target = 3 * rows[:, 0] + rows[:, 1] + 0.3 * random.normal(size=200)
     found = ep.compare(ep.MLP(16), rows, target, learning_rate=[0.01, 0.15, 0.25], repeats=5, **shared)
-    broken = [row.name for row in found.rows if 0 < row.diverged < row.repeats]
-    assert broken and not {*broken} & {*found.tied}, [(row.name, row.diverged) for row in found.rows]
+    diverged = [row.name for row in found.rows if 0 < row.diverged < row.repeats]
+    assert diverged and not {*diverged} & {*found.tied}, [(row.name, row.diverged) for row in found.rows]
     assert "did not stay finite in some repeats" in found.answer

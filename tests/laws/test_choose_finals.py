@@ -84,7 +84,9 @@ def test_losses_of_very_different_size_are_not_called_alike_for_their_spread() -
     random = np.random.default_rng(0)
     pairs = [np.exp(random.normal(size=(2, 10))) for _ in range(200)]
     assert sum(final(a.tolist()).alike(final(b.tolist())) for a, b in pairs) >= 188
-    assert final([*low[:9], NAN]).alike(final(high)), "negative control: nothing is known of one that broke"
+    assert final([*low[:9], NAN]).alike(final(high)), (
+        "negative control: nothing is known of one that diverged"
+    )
 
 
 def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
@@ -95,18 +97,18 @@ def test_nothing_is_advised_where_nothing_beats_the_baseline() -> None:
     assert choose_final(None, usual, for_quality=False) is usual
 
 
-def test_a_setting_that_broke_once_is_out() -> None:
-    broke = final([*BETTER[:3], NAN])
-    assert broke.diverged == broke.failures == 1 and not broke.beats_baseline
-    assert min_failures([broke]) is None
-    assert choose_final(broke, None, for_quality=True) is None
+def test_a_setting_that_diverged_once_is_out() -> None:
+    diverged = final([*BETTER[:3], NAN])
+    assert diverged.diverged == diverged.failures == 1 and not diverged.beats_baseline
+    assert min_failures([diverged]) is None
+    assert choose_final(diverged, None, for_quality=True) is None
 
 
 def test_a_setting_that_was_once_worse_than_the_baseline_gives_way() -> None:
     once, never = final([*BETTER * 5, 1.2]), final([*GOOD * 5, 0.6])
     assert (once.failures, never.failures) == (1, 0) and once.beats_baseline
     assert min_failures([once, never]) is never
-    assert min_failures([once]) is once, "the least, where nothing is without"
+    assert min_failures([once]) is once, "the fewest, where nothing is without"
     assert choose_final(once, never, for_quality=True) is never, "the defaults, which never failed"
 
 
@@ -223,7 +225,7 @@ def test_a_training_is_read_at_its_end_not_at_its_best_moment() -> None:
     assert (found.epochs, found.trained_epochs) == (2, 2)
 
 
-def test_one_that_broke_has_no_value() -> None:
+def test_one_that_diverged_has_no_value() -> None:
     trials = {0: trial(0, [1, 0.3, 0.5]), 1: trial(1, [1.0, 0.5], DIVERGED), 2: trial(2, [1.0, NAN, 0.2])}
     found = final_of(Point(32, 0), 2, trials, dict.fromkeys(range(3), 1.0), LOSS)
     assert found.values[0] == 0.5 and np.isnan(found.values[1:]).all() and found.diverged == 2
@@ -289,7 +291,7 @@ def test_a_curve_that_jumps_does_not_win_by_its_luckiest_epochs(ended: int | Non
     assert tied(own) == {"jumps"}, "negative control"
 
 
-def test_a_training_that_broke_is_judged_as_none_and_chooses_for_no_other() -> None:
+def test_a_training_that_diverged_is_judged_as_none_and_chooses_for_no_other() -> None:
     length = TrainingLength(20, 10, (10, 20))
     several = [trial(0, [1.0, 0.3, 0.5]), trial(1, [1.0, 0.0, 0.0], DIVERGED), trial(2, [1.0, 0.6, 0.4])]
     found = score_trials(several, "validation.loss", length)
@@ -300,14 +302,14 @@ def test_a_training_that_broke_is_judged_as_none_and_chooses_for_no_other() -> N
     )
 
 
-def test_a_training_that_broke_does_not_narrow_the_interval_for_new_rows() -> None:
+def test_a_training_that_diverged_does_not_narrow_the_interval_for_new_rows() -> None:
     random = np.random.default_rng(5)
     shared = Criteria("validation.loss", 0.0, samples=12, blocks=12)
     added = [random.normal(0, 0.05, 12) for _ in range(6)]
     whole = shared.summary(np.full(6, 0.7), added)
-    broken = shared.summary(np.r_[np.full(6, 0.7), NAN], [*added, np.zeros(0)])
-    assert broken.ci95 == pytest.approx(whole.ci95) and broken.ci95 is not None
-    assert broken.ci95[1] - broken.ci95[0] > 0.05, "a plain interval over seeds has no width here"
+    diverged = shared.summary(np.r_[np.full(6, 0.7), NAN], [*added, np.zeros(0)])
+    assert diverged.ci95 == pytest.approx(whole.ci95) and diverged.ci95 is not None
+    assert diverged.ci95[1] - diverged.ci95[0] > 0.05, "a plain interval over seeds has no width here"
 
 
 def test_a_huge_loss_of_one_repeat_hides_no_other() -> None:

@@ -64,7 +64,7 @@ def test_one_that_ended_before_keeps_its_last_value() -> None:
     assert made.matrix(A, [0, 1, 2]).tolist()[0] == [0.5, 0.4, 0.4, 0.4]
 
 
-def test_what_broke_or_was_once_worse_than_the_baseline_is_out() -> None:
+def test_what_diverged_or_was_once_worse_than_the_baseline_is_out() -> None:
     made = scores({A: ends([0.1, 0.1, 1.2]), B: ends([0.5, 0.5, 0.5]), C: ends([0.3, 0.3, 0.3])})
     assert made.ranked([A, B, C], range(3)) == [C, B], "A has the lowest of all, and 1 of 3 worse"
     made.record(C, {1: trial(1, [1.0, 0.3], DIVERGED)})

@@ -112,7 +112,7 @@ def test_swapping_mirrors(pairs: list[tuple[float, float]]) -> None:
     assert there.sd == back.sd and there.p_value == pytest.approx(back.p_value, rel=1e-9)
     assert there.probability == pytest.approx(1 - back.probability)
     assert there.probability_ci == pytest.approx((1 - back.probability_ci[1], 1 - back.probability_ci[0]))
-    assert there.wins == back.wins[::-1] and there.unfinished == back.unfinished[::-1]
+    assert there.wins == back.wins[::-1] and there.nonfinite == back.nonfinite[::-1]
     assert {there.better, back.better} in ({None}, {"X", "Y"})
     assert there.meaningful == back.meaningful
 
@@ -202,7 +202,7 @@ def test_a_diverged_repeat_never_helps(pairs: list[tuple[float, float]], which: 
     worse[which % one.size] = value
     before, after = compare(one, two), compare(worse, two)
     assert after.probability <= before.probability
-    assert after.unfinished == (1, 0) and after.pairs == before.pairs
+    assert after.nonfinite == (1, 0) and after.pairs == before.pairs
 
 
 @given(tables, st.integers(0, 11), broken)
@@ -304,7 +304,7 @@ def test_words() -> None:
 
 def test_plain_data() -> None:
     written = json.dumps(compare([1.0, NAN, 2.0], [2.0, 1.0, 2.5]).to_dict(), allow_nan=False)
-    assert json.loads(written)["unfinished"] == [1, 0]
+    assert json.loads(written)["nonfinite"] == [1, 0]
 
 
 def test_values_that_are_all_equal_show_nothing() -> None:

@@ -174,7 +174,7 @@ SPREADS = {
 def test_equal_settings_of_unequal_spreads_over_several_looks(
     spreads: str, count: int, repeats: int, control: str
 ) -> None:
-    """At most 3 %; the controls spend the level at each look, or take the freedom of the calm settings.
+    """At most 3 %; the controls spend the level at each look, or the degrees of freedom of calm settings.
 
     Of 1,000 comparisons at most 46 by a binomial at 1 % over 5 cases; the controls call 70 and more so.
     """

@@ -43,7 +43,7 @@ class Landscape:
     best_rate: float = 0.1
     curvature: float = 0.25
     noise: float = 0.3
-    least: float = 60.0
+    minimum: float = 60.0
     seed: int = 0
     jobs: list[Job] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class Landscape:
     def updates(self, point: Point) -> float:
         """What a point needs without noise."""
         wrong = math.exp(self.curvature * self.off(point) ** 2)
-        return self.least * (1 + self.critical / point.batch_size) * wrong
+        return self.minimum * (1 + self.critical / point.batch_size) * wrong
 
     def cost(self, point: Point) -> float:
         """What it costs to get there."""
@@ -81,15 +81,15 @@ class Landscape:
         of_split = np.random.default_rng((self.seed, job.repeat)).normal()
         own = np.random.default_rng((self.seed, job.repeat, point.batch_size, step + 1000)).normal()
         needed = self.updates(point) * math.exp(self.noise * (of_split + own) / math.sqrt(2))
-        broken = self.off(point) > 3
-        last = 0 if broken else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
+        diverged = self.off(point) > 3
+        last = 0 if diverged else min(job.updates, job.eval_interval * math.ceil(needed / job.eval_interval))
         at = np.unique([*range(0, last, job.eval_interval), last])
         assert job.target_value is not None
         values = 1 - (1 - job.target_value) * at / needed
         epochs = at * point.batch_size / SAMPLES
         rows = (np.full(len(at), job.repeat), epochs, at, at * point.batch_size, at * 1e-6)
         curves = Curves(*rows, {"validation.loss": values.astype(np.float64)})
-        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if broken else "")
+        return Trial(job.candidate.name, job.repeat, curves, int(at[-1]), 0.0, DIVERGED if diverged else "")
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def of_seed(seed: int) -> Landscape:
         kind=("time", "time", "time", "samples", "updates")[seed % 5],
         best_rate=float(2 ** random.uniform(-5, 1)),
         curvature=float(random.uniform(0.15, 0.5)),
-        least=float(random.uniform(1, 5) * 4 * SAMPLES / critical),  # the target takes several epochs
+        minimum=float(random.uniform(1, 5) * 4 * SAMPLES / critical),  # the target takes several epochs
         seed=seed,
     )
 
@@ -173,7 +173,7 @@ def test_it_finds_the_best_of_noisy_landscapes() -> None:
 def test_without_noise_it_finds_the_best_wherever_it_is(
     kind: str, critical: float, best: int, optimizer: str
 ) -> None:
-    land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, least=8 * SAMPLES / critical)
+    land = Landscape(critical, fixed=64.0, kind=kind, noise=0.0, minimum=8 * SAMPLES / critical)
     point = chosen(land, optimizer=optimizer)
     assert point.batch_size == best
     assert land.cost(point) <= 1.001 * land.min_price()
@@ -291,12 +291,12 @@ def test_of_points_that_never_get_there_the_lowest_is_best() -> None:
     def misses(value: float) -> list[TrialResult]:
         return [TrialResult(Reached(50.0, False), value)] * SCREEN
 
-    low, high, broken = Point(8, 0), Point(8, 2), Point(8, 4)
-    found = {high: misses(0.3), low: misses(0.2), broken: misses(math.nan)}
+    low, high, diverged = Point(8, 0), Point(8, 2), Point(8, 4)
+    found = {high: misses(0.3), low: misses(0.2), diverged: misses(math.nan)}
     search = with_found("time", found)
     assert search.score(low, range(SCREEN)) == math.inf
     assert search.best(found, range(SCREEN)) == low
-    assert search.best([broken, high], range(SCREEN)) == high
+    assert search.best([diverged, high], range(SCREEN)) == high
 
 
 def test_only_what_was_measured_on_all_repeats_can_be_the_best() -> None:
@@ -343,9 +343,9 @@ def test_reached_in_a_trial() -> None:
     assert reached_in(trial, "validation.loss", 0.5) == Reached(10.0, True)
     assert reached_in(trial, "validation.loss", 0.75) == Reached(5.0, True)
     assert reached_in(trial, "validation.loss", 0.1) == Reached(20.0, False)
-    broken = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
-    assert reached_in(broken, "validation.loss", 0.5) == Reached(20.0, False)
-    assert reached_in(broken, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
+    diverged = Trial("one", 0, trial.curves, 20, 0.0, DIVERGED)
+    assert reached_in(diverged, "validation.loss", 0.5) == Reached(20.0, False)
+    assert reached_in(diverged, "validation.loss", 0.5, spent=99) == Reached(99.0, False)
 
 
 def test_what_an_update_costs() -> None:

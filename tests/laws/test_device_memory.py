@@ -58,7 +58,7 @@ def test_a_state_has_the_bytes_that_a_repeat_carries_and_those_of_a_gradient() -
         lambda: init_repeat_state(spec, spec.model.init(jax.random.key(0), jnp.zeros(5)))
     )
     counters = ("best_value", "best_pass", "best_index", "running_loss", "running_rest")
-    scalars = [getattr(carried, name) for name in (*counters, "broken_epoch", "broken_index", "status")]
+    scalars = [getattr(carried, name) for name in (*counters, "diverged_pass", "diverged_index", "status")]
     carried = carried._replace(rule=(), halves=())
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carried)]
     gradient = sum(4 * leaf.size for leaf in jax.tree.leaves(variables.params))

@@ -57,7 +57,7 @@ def variables_of(prepared, stack, row=0):
 def assert_same_rows(found, wanted):
     assert [row.update for row in found] == [row.update for row in wanted]
     for one, other in zip(found, wanted, strict=True):
-        assert_same_bits((one.running, one.values), (other.running, other.values))
+        assert_same_bits((one.active, one.values), (other.active, other.values))
 
 
 # Law 3: mean -----------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
     for repeat in range(3):
         single = alone(20 + repeat)
         assert_close(variables_of(prepared, stack, repeat), single.fitted[0].last)
-        own = [row for row in rows if row.running[repeat]]
+        own = [row for row in rows if row.active[repeat]]
         assert [row.update for row in own] == single.curves.update.tolist()
         found = np.stack([row.values[repeat] for row in own])
         wanted = np.stack([single.curves.columns[name] for name in prepared.spec.metric_names], axis=1)

@@ -140,19 +140,19 @@ def test_an_end_amid_a_phase_is_an_end():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_broken_update_is_named_by_its_epoch_and_rows(stream):
+def test_a_diverged_update_is_named_by_its_epoch_and_rows(stream):
     inputs = X.copy()
     inputs[20] = np.float32(3e38)
     paced = {**COMMON, **PACES["epochs of 7 updates"], "order": "sequential", "stream": stream}
     paced |= {"validation": (X[:5], Y[:5]), "evaluate_train": False}  # which the row does not break
-    broken = ep.fit(ep.MLP(), (inputs, Y), **paced, initial=start(10)).outcomes[0].diverged
-    assert broken is not None
-    assert (broken.update, broken.epoch, broken.batch) == (2, 0, 2) and 21 in broken.samples
+    diverged = ep.fit(ep.MLP(), (inputs, Y), **paced, initial=start(10)).outcomes[0].diverged
+    assert diverged is not None
+    assert (diverged.update, diverged.epoch, diverged.batch) == (2, 0, 2) and 21 in diverged.samples
     paced |= {"batch_size": {0: 1, 2: 10}, "updates_per_epoch": 6, "initial": start(10)}
     late = ep.fit(ep.MLP(), (inputs, Y), **paced)
-    broken = late.outcomes[0].diverged
-    assert broken is not None and (broken.epoch, broken.batch) == divmod(broken.update, 6)
-    assert 21 in broken.samples
+    diverged = late.outcomes[0].diverged
+    assert diverged is not None and (diverged.epoch, diverged.batch) == divmod(diverged.update, 6)
+    assert 21 in diverged.samples
 
 
 def test_a_run_is_traced_by_its_plan(tmp_path):

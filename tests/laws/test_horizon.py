@@ -21,15 +21,15 @@ SAMPLES = 260
 def drawn(kind: str, repeats: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Training and validation loss of epochs 0 to 10,000, and the baseline of each repeat."""
     t, shape = np.arange(HORIZONS[-1] + 1.0), (repeats, HORIZONS[-1] + 1)
-    least, turn = rng.uniform(0.3, 0.7), rng.uniform(2, 40) * np.exp(rng.normal(0, 0.2, (repeats, 1)))
+    minimum, turn = rng.uniform(0.3, 0.7), rng.uniform(2, 40) * np.exp(rng.normal(0, 0.2, (repeats, 1)))
     fall = np.exp(-3 * t / turn) * np.ones(shape)
     training = 0.01 + np.exp(-t / (2 * turn))
-    validation = least + (1 - least) * fall
+    validation = minimum + (1 - minimum) * fall
     if kind == "overfitting":
         climb = np.sqrt(t / turn) - 1 if rng.random() < 0.5 else np.log(np.maximum(t, 1) / turn)
-        validation += least * rng.uniform(0.3, 1.5) * np.where(t > turn, climb, 0)
+        validation += minimum * rng.uniform(0.3, 1.5) * np.where(t > turn, climb, 0)
     elif kind == "good fit":
-        training = 0.8 * least + (1 - 0.8 * least) * fall
+        training = 0.8 * minimum + (1 - 0.8 * minimum) * fall
     else:
         validation = 1 + 0.1 * fall + (rng.random() < 0.5) * rng.uniform(0.1, 1) * np.log1p(t / 50)
         training = 0.9 + 0.2 * fall

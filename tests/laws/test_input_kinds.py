@@ -47,7 +47,7 @@ def test_tokens_reach_the_model_as_whole_numbers():
 def test_half_floats_are_numbers_like_others():
     values = np.linspace(0, 4, 60).astype(np.float16).reshape(-1, 2)
     assert ep.load_data((values, values[:, 0])).task.kind == "regression"
-    assert ep.load_windows(values, lags=3).shape[0] == 3
+    assert ep.load_windows(values, window=3).shape[0] == 3
     run = ep.fit(ep.MLP(2), "example:iris", epochs=1)
     rows = np.full((2, 4), 1.5, np.float16)
     np.testing.assert_array_equal(run.predict(rows).values, run.predict(rows.astype(np.float32)).values)

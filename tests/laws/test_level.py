@@ -66,10 +66,10 @@ def test_what_shows_no_fall_would_be_called_level_without_the_bound(monkeypatch:
     assert reassured(FALLING, 5, 0.02, apart=0.5) >= 2
 
 
-@pytest.mark.parametrize(("repeats", "least"), [(1, 24), (5, 28), (10, 28)])
-def test_a_level_curve_is_still_called_so(repeats: int, least: int) -> None:
+@pytest.mark.parametrize(("repeats", "minimum"), [(1, 24), (5, 28), (10, 28)])
+def test_a_level_curve_is_still_called_so(repeats: int, minimum: int) -> None:
     """The bounds have the power to rule out what is not there."""
-    assert reassured(FLAT, repeats, 0.02) >= least
+    assert reassured(FLAT, repeats, 0.02) >= minimum
 
 
 @pytest.mark.parametrize("repeats", [1, 3, 5, 10])
@@ -105,8 +105,8 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
 def test_without_validation_there_is_no_verdict() -> None:
     training = np.tile(FLAT, (5, 1))
     curves = made(training)
-    for monitor in ("train.loss", "train.running_loss"):
-        verdict = judge(curves, **KNOWN, monitor=monitor)
+    for metric in ("train.loss", "train.running_loss"):
+        verdict = judge(curves, **KNOWN, metric=metric)
         assert verdict.kind == "not judged" and "`validation=0.2`" in verdict.remedy
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)
@@ -244,7 +244,7 @@ def test_a_gain_on_few_samples_is_perhaps_better_than_chance(gain: float, said: 
 
 
 def one_that_overfits(rng: np.random.Generator, repeats: int, rise: float) -> Verdict:
-    """Level repeats, one of which rises so that the mean rises by this share of its least."""
+    """Level repeats, one of which rises so that the mean rises by this share of its minimum."""
     curves = 0.4 + 0.6 * np.exp(-T / 6) * np.ones((repeats, 1))
     curves[0] *= 1 + rise * repeats * np.clip((T - 50) / 50, 0, 1)
     return judge(

@@ -68,10 +68,10 @@ def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Grou
         order = Groups([*labels, labels.max() + 1])
     if kind in (Stratified, Balanced, Contiguous):
         remainders = REMAINDERS[:3]
-    least = int(labels.max()) + 1 if kind is Stratified else 1
+    minimum = int(labels.max()) + 1 if kind is Stratified else 1
     return Plan(
         samples=n,
-        batch_size=draw(st.integers(least, order.positions_per_epoch(n)) | st.just("full")),
+        batch_size=draw(st.integers(minimum, order.positions_per_epoch(n)) | st.just("full")),
         epochs=3,
         seed=draw(st.integers(0, 2**64 - 1)),
         order=order,

@@ -102,10 +102,10 @@ def test_an_archive_of_arrays_hands_its_weights_on(tmp_path):
         np.testing.assert_array_equal(one.validation.sample_weight, WEIGHTS[:20])
 
 
-@pytest.mark.parametrize("share", [np.int64(20), np.float32(0.2), np.float64(0.2), 20, 0.2])
-def test_shares_may_be_numbers_of_numpy(share):
-    one = prepared((X, Y), validation=share, test=share, batch_size=8)
-    assert one.part_size("validation") == one.part_size("test") == (20 if share > 1 else 12)
+@pytest.mark.parametrize("part", [np.int64(20), np.float32(0.2), np.float64(0.2), 20, 0.2])
+def test_parts_may_be_numbers_of_numpy(part):
+    one = prepared((X, Y), validation=part, test=part, batch_size=8)
+    assert one.part_size("validation") == one.part_size("test") == (20 if part > 1 else 12)
     assert type(one.settings.validation) in (int, float)
 
 

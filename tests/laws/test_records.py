@@ -35,10 +35,10 @@ def test_a_summary_is_read_as_itself(values):
 
 
 @given(NUMBERS, st.integers(0, 10**9), st.none() | st.just(DivergedUpdate(3, 0, 3, (1, 2))))
-def test_an_outcome_is_read_as_itself(epochs, updates, broken):
-    outcome = Outcome(0, 7, "all done", epochs, updates, 1.5, epochs, updates, broken)
+def test_an_outcome_is_read_as_itself(epochs, updates, diverged):
+    outcome = Outcome(0, 7, "all done", epochs, updates, 1.5, epochs, updates, diverged)
     found = built(Outcome, through(outcome))
-    assert same(found, outcome) and found.diverged == broken
+    assert same(found, outcome) and found.diverged == diverged
     assert math.isnan(found.epochs) == (not math.isfinite(epochs))
 
 

@@ -29,7 +29,7 @@ def test_one_repeat_never_surely_beats_a_naive_forecast():
     """It has no interval: a gain above zero may be luck, in which it is in half of all cases."""
     random = np.random.default_rng(1)
     for seed in range(3):
-        data = ep.load_windows(random.normal(size=(120, 1)), lags=4)
+        data = ep.load_windows(random.normal(size=(120, 1)), window=4)
         verdict = ep.fit(ep.MLP(4), data, epochs=5, seed=seed, progress=False).verdict
         doubts = (
             "The forecast does not beat the last value",

@@ -55,8 +55,8 @@ SENTENCES = [
         "to one with --resize 28x32, which",
     ),
     (
-        "`ep.load_windows(..., lags=24)` forecasts",
-        "ep.load_windows(..., lags=24) forecasts",
+        "`ep.load_windows(..., window=24)` forecasts",
+        "ep.load_windows(..., window=24) forecasts",
         "--window 24 forecasts",
     ),
     ("name it: `groups=COLUMN`.", "name it: groups=COLUMN.", "name it: --groups COLUMN."),

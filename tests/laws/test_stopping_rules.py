@@ -194,7 +194,7 @@ def test_joined_rules_give_the_reasons_that_hold():
     both = decide(ep.all_of(soon, late), curve)
     assert both is not None and both.epoch == 4
     assert both.reason.startswith("no improvement of validation.loss for 3 epochs (best at epoch 1) and ")
-    assert both.reason.endswith("the validation loss is 60 % above its least (GL 50)")
+    assert both.reason.endswith("the validation loss is 60 % above its minimum (GL 50)")
     assert ep.any_of(soon) == ep.all_of(soon) == soon
     assert hash(ep.any_of(soon, late)) == hash(ep.any_of(ep.Patience(2), ep.GeneralizationLoss(50)))
 

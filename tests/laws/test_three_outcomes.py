@@ -34,7 +34,7 @@ def judged(known: Known, **more: object) -> Verdict:
 
 
 def above(known: Known) -> float:
-    """The end of the mean curve over its least, stopped repeats at their last value."""
+    """The end of the mean curve over its minimum, stopped repeats at their last value."""
     mean = known.curves.summary("validation.loss").mean
     mean = mean[np.isfinite(mean)]
     return float(mean[-1] / mean.min())
@@ -56,7 +56,7 @@ def test_what_ends_above_its_least_is_never_a_good_fit(repeats: int) -> None:
 def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The negative control: tests of significance alone let a tenth of ends above 1.2 times the least pass.
+    """The negative control: tests of significance alone let a tenth of ends above 1.2 times the minimum pass.
 
     By the bounds of a binomial at 1 %: of about 190 curves 9 and more, and none without the control.
     """
@@ -67,7 +67,7 @@ def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
         if above(known) > 1.2
     ]
     assert len(ends) > 150 and not any(judged(known).reassures for known in ends)
-    monkeypatch.setattr(limits, "ABOVE_LEAST", np.inf)
+    monkeypatch.setattr(limits, "ABOVE_MINIMUM", np.inf)
     monkeypatch.setattr(trend_tests, "PROBABLE", 0.9)
     monkeypatch.setattr("epochal.curves.curve_view.CurveView.end_over_own_best", 1.0)
     monkeypatch.setattr(trend_tests.Difference, "ruled_out", True)

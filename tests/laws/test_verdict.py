@@ -214,7 +214,7 @@ def test_repeats_that_stopped_early() -> None:
 def test_a_metric_may_be_monitored() -> None:
     curves = case("good fit", 5)
     curves.columns["validation.accuracy"] = 1 - curves.columns["validation.loss"]
-    verdict = judged(curves, monitor="validation.accuracy", baseline={"validation.accuracy": 0.35})
+    verdict = judged(curves, metric="validation.accuracy", baseline={"validation.accuracy": 0.35})
     assert verdict.kind == "good fit" and "validation accuracy" in verdict.sentence
 
 
@@ -247,7 +247,7 @@ def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() 
     curves = case("overfitting", 6)
     kept = judged(curves)
     assert "weights from the best epoch" in kept.sentence
-    later = judged(curves, chosen_by="train.loss")
+    later = judged(curves, monitor="train.loss")
     assert later.kind == "overfitting" and "from the best epoch" not in later.sentence
     assert "where train.loss was best" in later.sentence
 
@@ -295,7 +295,7 @@ def level(repeats: int, points: int, sd: float, rho: float, seed: int) -> Curves
 def test_an_end_that_is_high_by_scatter_is_seldom_probable_over_learning(
     repeats: int, points: int, rho: float
 ) -> None:
-    """One-sided 80 %: at most a fifth by the binomial at 0.1 %; the last value over the least gave a half."""
+    """One-sided 80 %: at most a fifth by the binomial at 0.1 %; the last over the lowest gave a half."""
     found = [judged(level(repeats, points, 0.1, rho, seed)).kind for seed in range(100)]
     assert found.count("probably overfitting") + found.count("overfitting") <= 33
     assert found.count("probably unstable") <= 10

@@ -21,7 +21,7 @@ from epochal.data import (
     transform,
 )
 
-SHAPES = {"lags": st.integers(1, 6), "horizon": st.integers(1, 4), "stride": st.integers(1, 5)}
+SHAPES = {"window": st.integers(1, 6), "horizon": st.integers(1, 4), "stride": st.integers(1, 5)}
 
 
 def waves(rows, series=1, seed=0):
@@ -47,9 +47,9 @@ def test_window_i_of_a_series_holds_the_rows_from_i_times_stride(rows, series, s
     at = 0
     for name in dict.fromkeys(shops):
         own = np.flatnonzero(shops == name)
-        for begin in range(0, rows - shape["lags"] - shape["horizon"] + 1, shape["stride"]):
-            seen = own[begin : begin + shape["lags"]]
-            ahead = own[begin + shape["lags"] : begin + shape["lags"] + shape["horizon"]]
+        for begin in range(0, rows - shape["window"] - shape["horizon"] + 1, shape["stride"]):
+            seen = own[begin : begin + shape["window"]]
+            ahead = own[begin + shape["window"] : begin + shape["window"] + shape["horizon"]]
             np.testing.assert_array_equal(data.inputs[at, :, 0], sold[seen].astype(np.float32))
             np.testing.assert_array_equal(data.inputs[at, :, 1], other[seen].astype(np.float32))
             np.testing.assert_array_equal(np.ravel(data.targets[at]), sold[ahead])
@@ -92,7 +92,7 @@ def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_
 
 def test_series_without_times_end_together():
     table = pa.table({"shop": ["a"] * 40 + ["b"] * 20, "sold": np.random.default_rng(0).normal(size=60)})
-    data = ep.load_windows(table, series="shop", lags=3)
+    data = ep.load_windows(table, series="shop", window=3)
     parts = chronological(data.timeline, validation=10)
     for name, long in (("a", 40), ("b", 20)):
         own = parts.validation[data.timeline.series[parts.validation] == "ab".index(name)]
@@ -104,14 +104,14 @@ def test_series_without_times_end_together():
 def test_scalings_know_the_rows_of_training_windows_only(relative, seed):
     table = waves(60, seed=seed)
     random = np.random.default_rng(seed + 1)
-    before = ep.load_windows(table, time="when", lags=4, horizon=2, relative=relative)
+    before = ep.load_windows(table, time="when", window=4, horizon=2, relative=relative)
     parts = chronological(before.timeline, validation=0.2, test=0.2)
     line = before.timeline
     seen = int((line.begin + line.span)[parts.train].max())
     changed = {name: table.column(name).to_numpy().copy() for name in ("when", "other", "sold")}
     for name in ("other", "sold"):
         changed[name][seen:] = random.uniform(1e3, 1e6, 60 - seen)
-    after = ep.load_windows(pa.table(changed), time="when", lags=4, horizon=2, relative=relative)
+    after = ep.load_windows(pa.table(changed), time="when", window=4, horizon=2, relative=relative)
     for one, other in (
         [fit_scaling(data.inputs, data.continuous, parts.train) for data in (before, after)],
         [fit_target_scaling(data.targets, parts.train) for data in (before, after)],
@@ -123,7 +123,7 @@ def test_scalings_know_the_rows_of_training_windows_only(relative, seed):
 def test_each_column_of_windows_has_a_scale_of_its_own():
     random = np.random.default_rng(0)
     table = pa.table({"big": 1000 * random.normal(size=50) + 300, "sold": random.normal(size=50)})
-    data = ep.load_windows(table, lags=5)
+    data = ep.load_windows(table, window=5)
     scaling = fit_scaling(data.inputs, data.continuous, np.arange(30))
     seen = data.inputs[:30].astype(np.float64)
     np.testing.assert_allclose(scaling.center, seen.mean(axis=(0, 1)), rtol=1e-5, atol=1e-6)
@@ -133,7 +133,7 @@ def test_each_column_of_windows_has_a_scale_of_its_own():
 @pytest.mark.parametrize("relative", [None, "difference", "ratio"])
 def test_targets_come_back_in_the_units_of_the_column(relative):
     sold = np.random.default_rng(0).uniform(100, 900, 40)
-    data = ep.load_windows(sold, lags=6, horizon=3, relative=relative)
+    data = ep.load_windows(sold, window=6, horizon=3, relative=relative)
     line = data.timeline
     wanted = np.lib.stride_tricks.sliding_window_view(sold, 9)[:, 6:]
     np.testing.assert_allclose(
@@ -143,7 +143,7 @@ def test_targets_come_back_in_the_units_of_the_column(relative):
 
 def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     table = waves(30, 2)
-    data = ep.load_windows(table, time="when", series="shop", lags=4, horizon=2, relative="difference")
+    data = ep.load_windows(table, time="when", series="shop", window=4, horizon=2, relative="difference")
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
     assert encoder == data.encoder
     again = transform(encoder, table)
@@ -203,7 +203,7 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     path = tmp_path / "table.csv"
     sold = np.random.default_rng(0).uniform(1, 2, len(written))
     path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
-    data = ep.load_windows(path, lags=3, across_gaps=True)
+    data = ep.load_windows(path, window=3, across_gaps=True)
     assert data.timeline.time_column.name == "when"
     encoder = replace(encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))), ahead=True)
     coordinates = transform(encoder, path).timeline.coordinates()
@@ -220,7 +220,7 @@ def test_new_dates_and_numbers_in_other_formats_are_read_and_said(tmp_path) -> N
     second = "\n".join(f"{day},{value:.2f}" for day, value in pairs)
     (tmp_path / "trained.csv").write_text(f"day;v\n{first}\n")
     (tmp_path / "new.csv").write_text(f"day,v\n{second}\n")
-    data = ep.load_windows(tmp_path / "trained.csv", lags=5)
+    data = ep.load_windows(tmp_path / "trained.csv", window=5)
     run = ep.fit(ep.MLP(4), data, epochs=2, progress=False)
     same, other = (run.predict(tmp_path / name) for name in ("trained.csv", "new.csv"))
     np.testing.assert_array_equal(same.values, other.values)

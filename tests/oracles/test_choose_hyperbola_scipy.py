@@ -27,7 +27,7 @@ def residuals(steps, missed, log_fewest, log_critical):
 
 
 def scipy_fit(steps, missed, fixed=None):
-    """The least sum of squares, over both parameters or with one of them fixed: {index: value}."""
+    """The smallest sum of squares, over both parameters or with one of them fixed: {index: value}."""
     fixed = fixed or {}
     free = [index for index in range(2) if index not in fixed]
 
@@ -61,15 +61,13 @@ def test_the_ends_of_the_intervals_are_where_the_f_test_says(seed):
     steps, _ = measured(seed)
     missed = np.zeros(steps.size, np.bool_)
     curve = fit_hyperbola(SIZES, steps)
-    _, least = scipy_fit(steps, missed)
-    freedom = steps.size - 2
+    _, minimum = scipy_fit(steps, missed)
+    df = steps.size - 2
     for index, interval in ((0, curve.steps_ci95), (1, curve.critical_batch_size_ci95)):
         for end in interval:
             assert 0 < end < math.inf
             _, squares = scipy_fit(steps, missed, {index: math.log(end)})
-            assert (squares - least) / least * freedom == pytest.approx(
-                fisher.ppf(0.95, 1, freedom), rel=1e-3
-            )
+            assert (squares - minimum) / minimum * df == pytest.approx(fisher.ppf(0.95, 1, df), rel=1e-3)
 
 
 @pytest.mark.parametrize("critical", [0.0, 3.0, 40.0, 900.0, math.inf])

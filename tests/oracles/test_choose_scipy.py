@@ -49,8 +49,8 @@ def test_the_shared_sd_is_that_of_randomized_blocks() -> None:
     design = np.hstack([setting, repeat])
     fitted = design @ np.linalg.lstsq(design, table.ravel(), rcond=None)[0]
     shared = shared_sd(table)
-    assert shared.freedom == 35 - np.linalg.matrix_rank(design)
-    assert shared.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / shared.freedom))
+    assert shared.df == 35 - np.linalg.matrix_rank(design)
+    assert shared.sd == pytest.approx(math.sqrt(2 * ((table.ravel() - fitted) ** 2).sum() / shared.df))
 
 
 def test_the_spread_of_each_setting_is_the_one_it_was_drawn_with() -> None:
@@ -72,7 +72,7 @@ def test_signed_ranks_where_a_repeat_diverged(seed: int) -> None:
     diverged[0], two[0] = [math.nan, math.inf, -math.inf][seed % 3], 1e6
     found = difference(one, diverged, a="one", b="two")
     assert found.p_value == pytest.approx(stats.wilcoxon(one, two, method="exact").pvalue)
-    assert found.unfinished == (0, 1)
+    assert found.nonfinite == (0, 1)
 
 
 def test_signed_ranks_with_ties_by_all_signs() -> None:

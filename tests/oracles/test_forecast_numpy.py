@@ -13,7 +13,7 @@ import epochal as ep
 from epochal.curves import summarize
 from epochal.runs.forecast import ForecastScores, NaiveForecast, score_forecasts
 
-LAGS, HORIZON = 8, 3
+WINDOW, HORIZON = 8, 3
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def sold():
 @pytest.fixture(scope="module")
 def run(sold):
     frame = pd.DataFrame({"when": pd.date_range("2020-03-31", periods=90, freq="QE"), "sold": sold})
-    data = ep.load_windows(frame, lags=LAGS, horizon=HORIZON, relative="difference")
+    data = ep.load_windows(frame, window=WINDOW, horizon=HORIZON, relative="difference")
     return ep.fit(ep.MLP(4), data, epochs=3, batch_size=16, repeats=2, test=0.2)
 
 
@@ -36,17 +36,17 @@ def rmse(errors):
 
 
 def test_windows_are_those_of_numpy(sold):
-    data = ep.load_windows(sold, lags=LAGS, horizon=HORIZON, stride=2)
-    wanted = np.lib.stride_tricks.sliding_window_view(sold, LAGS + HORIZON)[::2]
-    np.testing.assert_array_equal(data.inputs[:, :, 0], wanted[:, :LAGS].astype(np.float32))
-    np.testing.assert_array_equal(data.targets, wanted[:, LAGS:])
+    data = ep.load_windows(sold, window=WINDOW, horizon=HORIZON, stride=2)
+    wanted = np.lib.stride_tricks.sliding_window_view(sold, WINDOW + HORIZON)[::2]
+    np.testing.assert_array_equal(data.inputs[:, :, 0], wanted[:, :WINDOW].astype(np.float32))
+    np.testing.assert_array_equal(data.targets, wanted[:, WINDOW:])
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_the_naive_forecasts_are_the_shifts_of_pandas(run, sold, part):
     series = pd.Series(sold)
     begin = np.flatnonzero(run.split_codes[0] == {"validation": 2, "test": 3}[part])
-    first = begin + LAGS
+    first = begin + WINDOW
     found = run.forecasts[part]
     assert [naive.name for naive in found.naive] == ["the last value", "the value 4 rows before"]
     for naive, shifts in zip(found.naive, ([1, 2, 3], [4, 4, 4]), strict=True):
@@ -61,10 +61,10 @@ def test_the_naive_forecasts_are_the_shifts_of_pandas(run, sold, part):
 def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run, sold):
     scores, found = run.scores["test"], run.forecasts["test"]
     begin = np.flatnonzero(run.split_codes[0] == 3)
-    true = sold[(begin + LAGS)[:, None] + np.arange(HORIZON)]
+    true = sold[(begin + WINDOW)[:, None] + np.arange(HORIZON)]
     predicted = scores.predicted.reshape(2, len(begin), HORIZON)
     np.testing.assert_allclose(scores.true.reshape(2, len(begin), HORIZON), [true, true], rtol=1e-6)
-    last = rmse(sold[begin + LAGS - 1][:, None] - true)
+    last = rmse(sold[begin + WINDOW - 1][:, None] - true)
     for repeat in range(2):
         assert found.rmse.per_repeat[repeat] == pytest.approx(rmse(predicted[repeat] - true), rel=1e-6)
         gain = found.naive[0].skill.per_repeat[repeat]
@@ -109,7 +109,7 @@ def test_predictions_are_those_of_the_scores_and_one_beyond_the_end(run, sold):
     np.testing.assert_allclose(found.per_repeat[:, begin], wanted, rtol=1e-5)
     table = found.to_arrow()
     assert table.column_names[:3] == ["row", "when", "predicted sold 1"]
-    assert len(found) == 90 - LAGS + 1
+    assert len(found) == 90 - WINDOW + 1
     assert table.column("row")[-1].as_py() is None
     assert table.column("when")[-1].as_py() == "2042-09-30"
 
@@ -123,7 +123,7 @@ def test_the_picture_has_the_forecasts_where_their_targets_are(run, sold, tmp_pa
     wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)[:, :, 1].mean(axis=0)
     np.testing.assert_allclose(drawn.get_ydata(), wanted)
     dates = pd.date_range("2020-03-31", periods=90, freq="QE").to_numpy().astype("datetime64[s]")
-    np.testing.assert_array_equal(drawn.get_xdata(orig=True), dates[begin + LAGS + 1])
+    np.testing.assert_array_equal(drawn.get_xdata(orig=True), dates[begin + WINDOW + 1])
 
 
 def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
@@ -138,13 +138,13 @@ def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
     begin = np.flatnonzero(run.split_codes[0] == 3)
     wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)
     for step, drawn in enumerate(test["steps"]):
-        assert drawn["at"] == (begin + LAGS + step).tolist()
+        assert drawn["at"] == (begin + WINDOW + step).tolist()
         np.testing.assert_allclose(drawn["mean"], wanted[:, :, step].mean(axis=0), rtol=1e-5)
         np.testing.assert_allclose(drawn["sd"], wanted[:, :, step].std(axis=0, ddof=1), rtol=1e-4)
 
 
 def test_a_small_network_beats_the_last_value_on_the_airline_table(tables):
-    data = ep.load_windows(tables / "airline-passengers.csv", lags=12, relative="ratio")
+    data = ep.load_windows(tables / "airline-passengers.csv", window=12, relative="ratio")
     run = ep.fit(
         ep.MLP(16), data, batch_size=12, epochs=60, learning_rate=0.01, repeats=3, validation=0.15, test=0.2
     )

@@ -10,7 +10,7 @@ import pytest
 import epochal as ep
 from epochal.plan.contiguous import Contiguous
 
-LAGS, BATCH, EPOCHS, RATE = 4, 3, 3, 0.1
+WINDOW, BATCH, EPOCHS, RATE = 4, 3, 3, 0.1
 OPTIONS = {
     "batch_size": BATCH,
     "epochs": EPOCHS,
@@ -24,7 +24,9 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def data():
     # 14 windows train: 4 batches of 3, and 2 left out, others in each epoch.
-    return ep.load_windows(np.random.default_rng(0).normal(size=5 + 19 * LAGS), lags=LAGS, stride=LAGS)
+    return ep.load_windows(
+        np.random.default_rng(0).normal(size=5 + 19 * WINDOW), window=WINDOW, stride=WINDOW
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_parameters_are_those_of_a_loop_that_hands_the_state_on(run, data):
     inputs = fitted.scaling.apply(data.inputs[train])
     targets = fitted.target_scaling.apply(data.targets[train])
     model = run.model
-    params = model.init(_first_key(data, run), jnp.zeros((LAGS, 1))).params
+    params = model.init(_first_key(data, run), jnp.zeros((WINDOW, 1))).params
     zeros = (jnp.zeros((BATCH, 5)), jnp.zeros((BATCH, 5)))
 
     def loss(params, carry, x, y):
@@ -110,13 +112,13 @@ def test_an_evaluation_carries_the_state_from_window_to_window(run, data):
     fitted = run.fitted[0]
     params = jax.tree.map(jnp.asarray, fitted.best.params)
     series = data.timeline.values[0]
-    rows = len(series) // LAGS * LAGS
+    rows = len(series) // WINDOW * WINDOW
     # Predictions end with the last rows, and begin where a whole number of windows fits before them.
     seen = fitted.scaling.apply(series[len(series) - rows :].astype(np.float32)[:, None])
     carry = (jnp.zeros((1, 5)), jnp.zeros((1, 5)))
     wanted = []
-    for begin in range(0, rows, LAGS):
-        found, carry = outputs(params, carry, seen[None, begin : begin + LAGS])
+    for begin in range(0, rows, WINDOW):
+        found, carry = outputs(params, carry, seen[None, begin : begin + WINDOW])
         wanted.append(float(found[0]))
     wanted = fitted.target_scaling.inverse_transform(np.array(wanted))
     np.testing.assert_allclose(run.predict(series).values[:, 0], wanted, atol=1e-5)
@@ -147,7 +149,7 @@ def test_what_can_carry_no_state_is_refused(data, change, said):
 
 def test_windows_that_overlap_and_networks_without_a_state_are_refused(data):
     with pytest.raises(ep.Refusal, match="cut them with a stride as long as the window"):
-        ep.fit(ep.LSTM(5), ep.load_windows(np.arange(50.0), lags=4), batch_size=4, stateful=True)
+        ep.fit(ep.LSTM(5), ep.load_windows(np.arange(50.0), window=4), batch_size=4, stateful=True)
     with pytest.raises(ep.Refusal, match=r"stateful needs a network that has a state, .* got MLP"):
         ep.fit(ep.MLP(5), data, batch_size=4, stateful=True)
 

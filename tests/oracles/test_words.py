@@ -80,8 +80,8 @@ def test_frequent_words_are_thinned_out_by_their_share_and_reaches_are_even():
 def test_noise_words_come_from_the_counts_to_the_power_three_quarters():
     counts = np.array([1000, 300, 50, 7, 1])
     wanted = counts**0.75 / (counts**0.75).sum()
-    threshold, other = alias_table(counts**0.75)
-    exact = np.bincount(np.arange(5), threshold) + np.bincount(other, 1 - threshold, minlength=5)
+    prob, alias = alias_table(counts**0.75)
+    exact = np.bincount(np.arange(5), prob) + np.bincount(alias, 1 - prob, minlength=5)
     np.testing.assert_allclose(exact / 5, wanted, atol=1e-7)
     model = SkipGram(5, 2, 4)
     state = model.initial_variables(0, counts).state
@@ -161,7 +161,7 @@ def test_moving_the_rows_of_a_batch_is_moving_all(optimizer):
     start = jax.tree.leaves(options["initial"].params)
     assert sum(leaf.size for leaf in start) > FLAT_LIMIT, "too large to be kept in one vector"
     model = learning.model
-    whole = ep.fit(Whole(model.words, model.dimensions, model.negatives), learning.dataset, **options)
+    whole = ep.fit(Whole(model.vocab_size, model.dimensions, model.negatives), learning.dataset, **options)
     last = rows.fitted[0].last.params
     assert_close(last, whole.fitted[0].last.params)
     untouched = (np.asarray(last["words"]) == np.asarray(start[1])).all(axis=1)
@@ -178,7 +178,7 @@ class Whole(SkipGram):
     rows = None
 
     def apply(self, variables, inputs, key, training):
-        plain = SkipGram(self.words, self.dimensions, self.negatives)
+        plain = SkipGram(self.vocab_size, self.dimensions, self.negatives)
         return plain.apply(variables, inputs, key, training)
 
 

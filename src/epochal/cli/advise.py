@@ -146,7 +146,7 @@ def _tried(found: Advice, width: int) -> list[str]:
     if found.goal == "quality":
         first = [
             TextColumn("repeats", [f"{one.repeats}" for one in rows]),
-            TextColumn("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
+            TextColumn("epochs", [f"{one.epochs:,}" if one.epochs else "diverged" for one in rows]),
         ]
     else:
         first = [TextColumn("reached", [f"{one.updates_to_target.reached} of {one.repeats}" for one in rows])]

@@ -110,8 +110,8 @@ def _rule(given: Mapping[str, Any]) -> Any:
     monitor = given["monitor"] or ("validation.loss" if held_out else "train.loss")
     rules: list[Any] = []
     if given["patience"] is not None:
-        least = (given["min_delta"] or 0.0, given["min_epochs"] or 0.0)
-        rules.append(stopping.Patience(given["patience"], *least, monitor))
+        minima = (given["min_delta"] or 0.0, given["min_epochs"] or 0.0)
+        rules.append(stopping.Patience(given["patience"], *minima, monitor))
     else:
         for name in ("min_delta", "min_epochs"):
             if given[name] is not None:

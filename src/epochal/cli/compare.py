@@ -161,7 +161,7 @@ def _legend(found: Comparison) -> list[str]:
 
 
 def _remark(row: Row) -> str:
-    notes = [f"{row.diverged} of {row.repeats} broke"] if row.diverged else []
+    notes = [f"{row.diverged} of {row.repeats} diverged"] if row.diverged else []
     if row.dropped is not None:
         notes.append(f"ended after {row.repeats} repeats")
     return ", ".join(notes)

@@ -76,7 +76,7 @@ def _windows_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     for one in IMAGES:
         if given[one.name]:
             raise Refusal(f"`{one.name}` is about images; leave it out with --window.")
-    return {name: given[name] for name in names if given[name] is not None} | {"lags": given["window"]}
+    return {name: given[name] for name in ("window", *names) if given[name] is not None}
 
 
 def _texts_of(given: Mapping[str, Any]) -> dict[str, Any] | None:

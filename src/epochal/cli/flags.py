@@ -20,10 +20,10 @@ from epochal.settings.option import Option
 from epochal.settings.value_kinds import (
     ANY,
     BOOLEAN,
+    FRACTION,
     NOT_NEGATIVE,
     NUMBER,
     POSITIVE,
-    SHARE,
     WORD,
     ValueKind,
     one_of,
@@ -38,10 +38,10 @@ from epochal.settings.value_kinds import (
 READING = (
     Option("header", None, BOOLEAN, "Whether row 1 holds names. [detected]"),
     Option("delimiter", None, DELIMITER, "Field separator. [detected]", "CHAR"),
-    Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "MARKS"),
+    Option("missing", None, NA_VALUES, "Cells that mean missing. [NA, ?, ...]", "VALUES"),
     Option("encoding", None, WORD, "Such as utf-8, cp1252 or gbk. [detected]", "NAME"),
     Option("skip_rows", None, whole(0), "Lines above the table. [detected]", "N"),
-    Option("comment", None, WORD, "What comment lines begin with. [detected]", "MARK"),
+    Option("comment", None, WORD, "What comment lines begin with. [detected]", "PREFIX"),
     Option("sheet", None, COLUMN, "Sheet of a workbook, by name or number from 1.", "SHEET"),
 )
 """How the table in a file is read."""
@@ -69,7 +69,7 @@ _DATA = (
     Option("keep", (), COLUMNS, "Columns to keep, whatever they look like.", "COLUMNS"),
     Option("categorical", (), COLUMNS, "Columns to read as categories.", "COLUMNS"),
     Option("numeric", (), COLUMNS, "Columns to read as numbers.", "COLUMNS"),
-    Option("decimal", None, WORD, "Decimal mark, . or ,. [detected]", "MARK"),
+    Option("decimal", None, WORD, "Decimal separator, . or ,. [detected]", "SEPARATOR"),
     Option("date_format", None, WORD, "How dates are written: %d/%m/%Y. [detected]", "FORMAT"),
     "stream",
     "standardize",
@@ -126,7 +126,7 @@ _PARTS = (
     Option("layers", None, whole(1), "lstm, gru: stacked layers. [1]", "L"),
     Option("embedding", None, whole(1), "text: size of a token's embedding. [64]", "D"),
     Option("text_by", None, WORD, "text: how tokens are combined: mean, gru or lstm. [mean]", "NAME"),
-    Option("dropout", 0.0, SHARE, "Hidden units set to zero in an update.", "SHARE"),
+    Option("dropout", 0.0, FRACTION, "Hidden units set to zero in an update.", "FRACTION"),
     Option("batch_norm", False, BOOLEAN, "Normalize hidden layers over the batch."),
     Option("model", None, WORD, "A model of your own: function(inputs, outputs).", "MODULE:FUNCTION"),
 )
@@ -147,8 +147,8 @@ _PACE = (
     Option("warmup", 0, whole(0), "Updates over which the rate rises.", "UPDATES"),
     Option("step_every", None, whole(1), 'For "step" and "exponential": updates between steps.', "UPDATES"),
     Option(
-        "schedule_floor", 0.0, SHARE, 'For "cosine" and "linear": share of the rate at which they end.',
-        "SHARE"),
+        "schedule_floor", 0.0, FRACTION, 'For "cosine" and "linear": fraction of the rate at which they end.',
+        "FRACTION"),
     Option(
         "step_factor", 0.1, POSITIVE, 'For "step" and "exponential": the rate is multiplied by it.',
         "FACTOR"),
@@ -163,7 +163,7 @@ _STOPPING = (
     Option("patience", None, POSITIVE, "Stop after so many without improvement.", "EPOCHS"),
     Option("min_delta", None, NOT_NEGATIVE, "For --patience: what counts as improvement.", "X"),
     Option("min_epochs", None, NOT_NEGATIVE, "For --patience: not before that epoch.", "EPOCHS"),
-    Option("target_value", None, NUMBER, "Stop when the monitored column reaches V.", "V"),
+    Option("target_value", None, NUMBER, "Stop when the monitored metric reaches V.", "V"),
     Option("max_seconds", None, POSITIVE, "Training time of a repeat, at most.", "SECONDS"),
     Option("max_updates", None, whole(1), "Updates of a repeat, at most.", "UPDATES"),
     Option("stop_gl", None, POSITIVE, "Prechelt's GL: generalization loss, in %.", "ALPHA"),

@@ -8,9 +8,7 @@ import shlex
 
 from epochal.settings import DECLARED
 
-_NAMES = {"lags": "window", "id_columns": "id"} | {
-    one.name: one.flag for one in DECLARED.values() if one.flag
-}
+_NAMES = {"id_columns": "id"} | {one.name: one.flag for one in DECLARED.values() if one.flag}
 """Arguments whose flag has another name."""
 
 _OF_RANKS = {"by": "rank-by", "best": "rank-best"}
@@ -37,7 +35,7 @@ def in_flags(code: str) -> str:
     --epochs --epochs 20 --out --resize 28x32
     >>> print(in_flags("ep.MLP(128, 64)"), in_flags("stop=ep.Patience(20)"))
     --hidden 128,64 --patience 20
-    >>> print(in_flags('ep.load_windows(..., lags=9, series="shop")'))
+    >>> print(in_flags('ep.load_windows(..., window=9, series="shop")'))
     --window 9 --series shop
     >>> print(in_flags('ep.resume("a b", epochs=9)'))
     `epochal resume 'a b' --epochs 9`

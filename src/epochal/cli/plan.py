@@ -39,8 +39,8 @@ _OPTIONS = (
     BLOCK,
     but("seed", "Seed of the random order."),
     replace(TARGET, help=f"DATA: {TARGET.help}"),
-    but("validation", "DATA: held out, as train does.", metavar="SHARE"),
-    but("test", "DATA: held out for testing.", metavar="SHARE"),
+    but("validation", "DATA: held out, as train does.", metavar="FRACTION"),
+    but("test", "DATA: held out for testing.", metavar="FRACTION"),
     *(*READING, JSON),
 )
 
@@ -84,12 +84,12 @@ def _count(source: str, given: dict[str, Any]) -> dict[str, Any]:
     from epochal.settings import Settings
     from epochal.training.samples import prepare_samples
 
-    shares = {name: given[name] for name in ("validation", "test")}
-    for name, share in shares.items():
-        if isinstance(share, str):
-            raise Refusal(f'{name} must be a share or a number of samples here; got "{share}".')
+    held_out = {name: given[name] for name in ("validation", "test")}
+    for name, part in held_out.items():
+        if isinstance(part, str):
+            raise Refusal(f'{name} must be a fraction or a number of samples here; got "{part}".')
     dataset = load(source, target=given["target"], **reading_of(given))
-    parts = prepare_samples(dataset, Settings(repeats=1, seed=given["seed"], **shares)).splits[0]
+    parts = prepare_samples(dataset, Settings(repeats=1, seed=given["seed"], **held_out)).splits[0]
     return {
         "source": dataset.source,
         "target": dataset.target_name,

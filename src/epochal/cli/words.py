@@ -29,9 +29,9 @@ _OPTIONS: Sections = {
         Option(
             "subsample",
             None,
-            number_in_range("a share between 0 and 1", lambda share: 0 <= share <= 1),
+            number_in_range("a fraction between 0 and 1", lambda fraction: 0 <= fraction <= 1),
             "Words with a larger one are thinned out; 0 for none. [0.001]",
-            "SHARE",
+            "FRACTION",
         ),
         Option("keep_case", False, BOOLEAN, "Without lowercasing."),
     ),

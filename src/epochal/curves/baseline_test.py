@@ -24,7 +24,7 @@ class BaselineTest:
     """Whether a run is better than the baseline, with statistics and words.
 
     `probable`: better, but not significantly; `repeats_to_detect` as in `Difference`; `max_gain` is the
-    largest gain in the monitored curve that is not ruled out.
+    largest gain in the judged curve that is not ruled out.
     """
 
     better: bool
@@ -42,8 +42,8 @@ def compare_with_baseline(view: CurveView) -> BaselineTest | None:
     stays open: what such a loss learns need not be what the metric measures. Likewise for few repeats of a
     loss without a likelihood.
     """
-    curve, baseline = view.oriented, view.baseline.get(view.monitor)
-    losses = (view.monitor, view.displayed, "train.loss")
+    curve, baseline = view.minimized, view.baseline.get(view.metric)
+    losses = (view.metric, view.displayed, "train.loss")
     known = (name for name in view.baseline if name not in losses and name in view.curves.columns)
     extra = next(known, None)
     if curve is None or (baseline is None and extra is None):
@@ -51,7 +51,7 @@ def compare_with_baseline(view: CurveView) -> BaselineTest | None:
     continued = stats.forward_filled(np.stack([stats.smoothed(row) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if baseline is not None:
-        baseline = -baseline if view.flipped else baseline
+        baseline = -baseline if view.higher_is_better else baseline
         rows = [r for r in rows if np.isfinite(baseline[r])]
     if not rows:
         return None
@@ -117,7 +117,7 @@ def _by_loss(
         statistics, samples = {"scatter_bound": bound} | statistics, f"{view.validation_samples:,}"
         how = f"a likelihood ratio on {samples} validation samples and the scatter of the curve"
     statistics = {
-        "fair_best_value": -reached if view.flipped else reached,
+        "fair_best_value": -reached if view.higher_is_better else reached,
         "gain_over_baseline": size,
         "gain_at_most": most,
         "log_likelihood_ratio": log_ratio,

@@ -25,7 +25,7 @@ class CurveView:
     """The curves, lower is better, and reference values; the fields are arguments of `judge`."""
 
     curves: Curves
-    monitor: str
+    metric: str
     given_baseline: Mapping[str, ArrayLike] | None
     validation_samples: int
     training_samples: int | None
@@ -34,7 +34,7 @@ class CurveView:
     same_samples: bool = False
     interval: tuple[float, float] | None = None
     roc_auc: tuple[float, float] | None = None
-    chosen_by: str = ""
+    monitor: str = ""
     stopped_early: bool = False
     has_warnings: bool = False
 
@@ -44,10 +44,10 @@ class CurveView:
         return self.curves.values(self.curves.names[0])[0] if self.curves.columns else np.empty(0)
 
     @cached_property
-    def oriented(self) -> Floats | None:
+    def minimized(self) -> Floats | None:
         """The judged curve, lower is better, shape (repeats, points); None without held-out samples."""
-        values = None if self.monitor.startswith("train.") else self._measured(self.monitor)
-        return -values if values is not None and self.flipped else values
+        values = None if self.metric.startswith("train.") else self._measured(self.metric)
+        return -values if values is not None and self.higher_is_better else values
 
     @cached_property
     def training(self) -> Floats | None:
@@ -70,8 +70,8 @@ class CurveView:
     @cached_property
     def reference_loss(self) -> float:
         """A loss worth 100 %: that of the baseline, or, if unknown, of the first evaluation."""
-        first = [None if values is None else values[:, 0] for values in (self.oriented, self.training)]
-        for column in (self.baseline.get(self.monitor), *first):
+        first = [None if values is None else values[:, 0] for values in (self.minimized, self.training)]
+        for column in (self.baseline.get(self.metric), *first):
             if column is not None:
                 sizes = np.abs(column[np.isfinite(column)])
                 if sizes.size and sizes.mean() > 0:
@@ -109,8 +109,8 @@ class CurveView:
     @property
     def evaluations(self) -> int:
         """Evaluations of the median repeat."""
-        assert self.oriented is not None
-        return int(np.median(np.isfinite(self.oriented).sum(axis=1)))
+        assert self.minimized is not None
+        return int(np.median(np.isfinite(self.minimized).sum(axis=1)))
 
     @property
     def last_epoch(self) -> float:
@@ -120,9 +120,9 @@ class CurveView:
     @property
     def constant_in_words(self) -> str:
         """The baseline in words: what it always predicts."""
-        if "average_precision" in self.monitor:
-            return constant_of(self.monitor)
-        if self.monitor.endswith("accuracy"):
+        if "average_precision" in self.metric:
+            return constant_of(self.metric)
+        if self.metric.endswith("accuracy"):
             return "always predicting the most frequent class"
         constants = {
             "log_loss": "class frequencies",
@@ -133,14 +133,14 @@ class CurveView:
         return "always predicting the same" if constant is None else f"always predicting the {constant}"
 
     @property
-    def flipped(self) -> bool:
-        """Whether higher values of the monitored curve are better, so that it was negated."""
-        return higher_is_better(self.monitor)
+    def higher_is_better(self) -> bool:
+        """Whether higher values of the judged curve are better, so that it was negated."""
+        return higher_is_better(self.metric)
 
     @property
     def label(self) -> str:
-        """The monitored curve in words."""
-        return label_of(self.monitor)
+        """The judged curve in words."""
+        return label_of(self.metric)
 
     def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
         """The lower end of a two-sided interval of a mean difference over overlapping splits.
@@ -161,7 +161,9 @@ class CurveView:
         """
         if not self.effective:
             return math.inf if worse > better else -math.inf
-        if self.flipped:  # an accuracy or the like: a normal approximation of the difference of two shares
+        if (
+            self.higher_is_better
+        ):  # an accuracy or the like: a normal approximation of the difference of two shares
             share = min(max(-(worse + better) / 2, 0.0), 1.0)
             variance = max(2 * share * (1 - share), 1e-3) / self.effective
             return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)
@@ -173,42 +175,42 @@ class CurveView:
             return math.inf if worse > better else -math.inf
         return self.effective * _POWERS[self.loss] * math.log(worse / better)
 
-    def rise_of(self, log_ratio: float, least: float) -> float:
+    def rise_of(self, log_ratio: float, minimum: float) -> float:
         """The rise above a loss with this log likelihood ratio: the inverse of `log_likelihood_ratio`."""
         if not self.effective:
             return 0.0
-        if self.flipped:
-            share = min(max(-least, 0.0), 1.0)
+        if self.higher_is_better:
+            share = min(max(-minimum, 0.0), 1.0)
             return math.sqrt(2 * log_ratio * max(2 * share * (1 - share), 1e-3) / self.effective)
         if self.loss == "log_loss":
             return log_ratio / self.effective
         if self.loss not in _POWERS:
             return math.inf
-        return least * math.expm1(min(log_ratio / self.effective / _POWERS[self.loss], 50.0))
+        return minimum * math.expm1(min(log_ratio / self.effective / _POWERS[self.loss], 50.0))
 
     @property
     def known_likelihood(self) -> bool:
         """Whether sample losses are evidence by themselves (`log_likelihood_ratio`)."""
-        return self.flipped or self.loss == "log_loss" or self.loss in _POWERS
+        return self.higher_is_better or self.loss == "log_loss" or self.loss in _POWERS
 
-    def flat_tolerance(self, least: float) -> float:
-        """How far a flat curve may rise: a fifth of its least, or, for scores, of the learned gain."""
-        if not self.flipped and least > 0:
-            return limits.FLAT * least
-        baseline = self.baseline.get(self.monitor)
+    def flat_tolerance(self, minimum: float) -> float:
+        """How far a flat curve may rise: a fifth of its minimum, or, for scores, of the learned gain."""
+        if not self.higher_is_better and minimum > 0:
+            return limits.FLAT * minimum
+        baseline = self.baseline.get(self.metric)
         if baseline is None:
             return limits.RISE * self.reference_loss
-        return limits.FLAT * abs(float(np.mean(baseline)) - (-least if self.flipped else least))
+        return limits.FLAT * abs(float(np.mean(baseline)) - (-minimum if self.higher_is_better else minimum))
 
-    def in_words(self, change: float, least: float) -> str:
-        """A change of the loss from its least, in the unit of sentences and as a share.
+    def in_words(self, change: float, minimum: float) -> str:
+        """A change of the loss from its minimum, in the unit of sentences and as a share.
 
         For squared errors the typical error: a tenth where the loss changes by a fifth.
         """
-        if self.flipped or least <= 0:
+        if self.higher_is_better or minimum <= 0:
             return three_digits(abs(change))
-        share, base = change / least, least
-        if self.displayed != self.monitor:
+        share, base = change / minimum, minimum
+        if self.displayed != self.metric:
             share, base = math.sqrt(max(0.0, 1 + share)) - 1, self.displayed_at_best()
         return f"{three_digits(abs(share) * base)} ({percent(abs(share))})"
 
@@ -221,7 +223,7 @@ class CurveView:
     @property
     def displayed(self) -> str:
         """The curve of sentences: for squared errors the typical error, in units of the target."""
-        loss, error = self.monitor, self.monitor.replace(".loss", ".rmse")
+        loss, error = self.metric, self.metric.replace(".loss", ".rmse")
         known = error in self.curves.columns and bool(np.isfinite(self.curves.columns[error]).any())
         wanted = self.loss == "squared_error" and "rmse" not in self.settings.get("on_relative_targets", ())
         return error if known and wanted and loss.endswith(".loss") else loss
@@ -229,8 +231,8 @@ class CurveView:
     @property
     def displayed_label(self) -> str:
         """The curve of sentences in words."""
-        typical = f"typical {self.monitor.partition('.')[0]} error (RMSE)"
-        return label_of(self.displayed) if self.displayed == self.monitor else typical
+        typical = f"typical {self.metric.partition('.')[0]} error (RMSE)"
+        return label_of(self.displayed) if self.displayed == self.metric else typical
 
     @property
     def baseline_in_words(self) -> str:
@@ -242,7 +244,7 @@ class CurveView:
 
     def displayed_at_best(self) -> float:
         """The mean over repeats of that curve at each one's best evaluation."""
-        best = self.curves.best(self.monitor)
+        best = self.curves.best(self.metric)
         updates, array = self.curves.values(self.displayed, "updates")
         at = np.searchsorted(updates, best.update[best.update >= 0])
         values = array[best.update >= 0][np.arange(at.size), at]
@@ -256,26 +258,26 @@ class CurveView:
 
     @property
     def end_over_best(self) -> float:
-        """The last value of the mean curve over its least; NaN if undefined."""
-        if self.oriented is None or self.flipped:
+        """The last value of the mean curve over its minimum; NaN if undefined."""
+        if self.minimized is None or self.higher_is_better:
             return math.nan
-        mean = majority_mean(self.oriented)
+        mean = majority_mean(self.minimized)
         mean = mean[np.isfinite(mean)]
-        ends = [row[np.isfinite(row)][-1] for row in self.oriented if np.isfinite(row).any()]
+        ends = [row[np.isfinite(row)][-1] for row in self.minimized if np.isfinite(row).any()]
         if not mean.size or mean.min() <= 0:
             return math.nan
         return max(float(mean[-1]), float(np.mean(ends))) / float(mean.min())
 
     @property
     def end_over_own_best(self) -> float:
-        """The mean over repeats of the last value over the least one; scatter raises it, too."""
-        if self.oriented is None or self.flipped:
+        """The mean over repeats of the last value over the lowest one; scatter raises it, too."""
+        if self.minimized is None or self.higher_is_better:
             return math.nan
-        rows = [row[np.isfinite(row)] for row in self.oriented if np.isfinite(row).any()]
-        ends, least = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
-        if (least <= 0).any():
+        rows = [row[np.isfinite(row)] for row in self.minimized if np.isfinite(row).any()]
+        ends, minimum = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
+        if (minimum <= 0).any():
             return math.nan
-        return max(float((ends / least).mean()), float(ends.mean() / least.mean()))
+        return max(float((ends / minimum).mean()), float(ends.mean() / minimum.mean()))
 
     @property
     def exhausted(self) -> bool:
@@ -295,33 +297,33 @@ class CurveView:
 
     def training_share(self) -> float | None:
         """The share of the baseline loss that training has removed, at the end."""
-        if self.training is None or self.flipped or self.training_reference_loss <= 0:
+        if self.training is None or self.higher_is_better or self.training_reference_loss <= 0:
             return None
         return 1 - ending(self.training, self.window) / self.training_reference_loss
 
     def final_losses(self) -> tuple[Floats, Floats]:
-        """The final training loss of each repeat, and the gap to the monitored curve.
+        """The final training loss of each repeat, and the gap to the judged curve.
 
         Both relative to the baseline on the same samples, if known: few validation
         samples that happen to be hard are as hard for the baseline, and make no gap.
         """
-        assert self.training is not None and self.oriented is not None
-        rows = [r for r, row in enumerate(self.oriented) if np.isfinite(row).any()]
-        last = [last_known(self.oriented[r]) for r in rows]
+        assert self.training is not None and self.minimized is not None
+        rows = [r for r, row in enumerate(self.minimized) if np.isfinite(row).any()]
+        last = [last_known(self.minimized[r]) for r in rows]
         train, held_out = (
             np.array([tail(curve[r], at, self.window) for r, at in zip(rows, last, strict=True)])
-            for curve in (self.training, self.oriented)
+            for curve in (self.training, self.minimized)
         )
         gaps = held_out - train
-        if self.monitor in self.baseline and "train.loss" in self.baseline:
-            gaps -= (self.baseline[self.monitor] - self.baseline["train.loss"])[rows]
+        if self.metric in self.baseline and "train.loss" in self.baseline:
+            gaps -= (self.baseline[self.metric] - self.baseline["train.loss"])[rows]
         return train, gaps
 
     def statistics(self) -> dict[str, Any]:
         """The statistics of every verdict."""
-        best = self.curves.best(self.monitor)
+        best = self.curves.best(self.metric)
         known = best.value[np.isfinite(best.value)]
-        baseline = self.baseline.get(self.monitor)
+        baseline = self.baseline.get(self.metric)
         return {
             "repeats": self.repeats,
             "evaluations": self.evaluations,

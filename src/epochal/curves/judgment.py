@@ -43,7 +43,7 @@ _LABELS = {
     "value_there": "smoothed loss there",
     "value_at_the_end": "smoothed loss at the end",
     "rise_to_the_end": "rise between them",
-    "end_over_least": "end of the mean, times its least",
+    "end_over_minimum": "end of the mean, times its minimum",
     "min_relevant_rise": "smallest rise that counts",
     "rise_at_most": "largest rise that is not ruled out",
     "reversed_rise": "largest rise before that was taken back",

@@ -16,12 +16,12 @@ from epochal.curves.trend_tests import Difference
 
 _COUNTS = (
     f"A rise counts from {limits.RISE:.0%} of the baseline loss, {limits.LEARNED:.0%} of what was learned, "
-    f"or {limits.ABOVE_LEAST - 1:.0%} of the least loss on, whichever is smallest (arbitrary shares)."
+    f"or {limits.ABOVE_MINIMUM - 1:.0%} of the lowest loss on, whichever is smallest (arbitrary shares)."
 )
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
 
-def say_without_validation(view: CurveView, falling: bool) -> Verdict:
+def without_validation_verdict(view: CurveView, falling: bool) -> Verdict:
     """The verdict without validation samples: a training loss is no evidence for new samples."""
     sentence = "Not judged: no samples were held out for validation"
     if view.training is not None:
@@ -34,7 +34,7 @@ def say_without_validation(view: CurveView, falling: bool) -> Verdict:
     return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
-def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
+def too_short_verdict(view: CurveView, test: BaselineTest | None) -> Verdict:
     """The verdict on too few evaluations; the baseline can still be compared."""
     known = f"at least {limits.MIN_EVALUATIONS} evaluations"
     sentence = f"Not judged: the shape of a curve needs {known}; there were {view.evaluations}. {_near(view)}"
@@ -52,20 +52,20 @@ def say_too_short(view: CurveView, test: BaselineTest | None) -> Verdict:
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", statistics, remedy)
 
 
-def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
+def no_better_verdict(view: CurveView, test: BaselineTest, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
     statistics = view.statistics() | rise.statistics | test.statistics
     fall = view.training_share()
     unsure = "Perhaps better than chance, but not surely"
     head = unsure if test.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(view, capital=False)}"
-    possible = view.reference_loss if not view.flipped else 1 - view.reference_loss
+    possible = view.reference_loss if not view.higher_is_better else 1 - view.reference_loss
     if 0 < test.max_gain < possible:
         gain = _lower(view, test.max_gain / view.reference_loss)
         sentence += f" A gain of up to {gain} of the baseline is not ruled out."
     if rise.detected or rise.probable:
         epoch, end = view.displayed_at_end()
-        verb = "fell" if view.flipped else "rose"
+        verb = "fell" if view.higher_is_better else "rose"
         sentence += f" From there it {verb} to {three_digits(end)} at epoch {mean_count(epoch)}."
     if test.probable:
         remedy = _more(view, test.repeats_to_detect, "it")
@@ -88,10 +88,10 @@ def say_no_better(view: CurveView, test: BaselineTest, rise: Difference) -> Verd
     return Verdict("no detectable difference from chance", sentence, rule, statistics, remedy)
 
 
-def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
+def overfitting_verdict(view: CurveView, rise: Difference) -> Verdict:
     """The verdict on a rise, significant or probable."""
-    verb = "fell" if view.flipped else "rose"
-    best = view.curves.best(view.monitor)
+    verb = "fell" if view.higher_is_better else "rose"
+    best = view.curves.best(view.metric)
     epoch, end = view.displayed_at_end()
     k, several = mean_count(best.median_epoch), view.repeats > 1
     moved = (
@@ -110,17 +110,18 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
             doubt = f"but it had already risen by {before} and come back"
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.reversed_rise else f"{_more(view, rise.repeats_to_detect, 'it')} ".lstrip()
-    chosen = view.curves.best(view.chosen_by) if view.chosen_by in view.curves.columns else None
+    chosen = view.curves.best(view.monitor) if view.monitor in view.curves.columns else None
     if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
-        sentence += f" Predictions use weights from after that, where {view.chosen_by} was best."
+        sentence += f" Predictions use weights from after that, where {view.monitor} was best."
     if view.stopped_early:
         sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.method}, and the training loss at fixed parameters fell meanwhile. {_COUNTS}"
-        f" Probably overfitting when that holds at one-sided 80 %, the mean ends above {limits.ABOVE_LEAST} "
-        "times its least, or the loss had already risen by half as much and come back."
+        " Probably overfitting when that holds at one-sided 80 %, the mean ends above "
+        f"{limits.ABOVE_MINIMUM} times its minimum, or the loss had already risen by half as much and come "
+        "back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
     low, high = float(known.min()), float(known.max())
@@ -136,9 +137,9 @@ def say_overfitting(view: CurveView, rise: Difference) -> Verdict:
     return Verdict(kind, sentence, rule, view.statistics() | rise.statistics, remedy)
 
 
-def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
+def still_improving_verdict(view: CurveView, fall: Difference, test: BaselineTest | None) -> Verdict:
     """The verdict on a fall at the end, significant or probable."""
-    verb = "rising" if view.flipped else "falling"
+    verb = "rising" if view.higher_is_better else "falling"
     yet = "" if test is None or test.better else f" It is not yet better than {view.constant_in_words}."
     kind = "still improving" if fall.detected else "probably still improving"
     ended = "a rule ended training" if view.stopped_early else "training ended"
@@ -171,17 +172,19 @@ def say_still_improving(view: CurveView, fall: Difference, test: BaselineTest | 
 
 def _fallen(view: CurveView, fall: Difference) -> str:
     """The fall over the last epochs, as a share, in the unit of sentences."""
-    if view.flipped or fall.reference <= 0:
+    if view.higher_is_better or fall.reference <= 0:
         return f"{fall.effect:.3g}"
     return _lower(view, fall.effect / (fall.reference + fall.effect))
 
 
 def _lower(view: CurveView, share: float) -> str:
     """By which share a loss is lower, in the unit that sentences speak of."""
-    return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.monitor else share)
+    return percent(1 - math.sqrt(max(0.0, 1 - share)) if view.displayed != view.metric else share)
 
 
-def say_underfitting(view: CurveView, explained: float, sure: bool, statistics: dict[str, object]) -> Verdict:
+def underfitting_verdict(
+    view: CurveView, explained: float, sure: bool, statistics: dict[str, object]
+) -> Verdict:
     """The verdict on flat, close and high losses."""
     head = "Underfitting, as far as curves can tell" if sure else "Probably underfitting"
     sentence = (
@@ -207,7 +210,7 @@ def _faster(view: CurveView, otherwise: str) -> str:
     return f"{otherwise} `learning_rate`"
 
 
-def say_flat(
+def flat_verdict(
     view: CurveView,
     rise: Difference,
     fall: Difference,
@@ -239,14 +242,14 @@ def say_flat(
         shape = f"the {view.displayed_label} leveled off {within}, with {sign} overfitting ({room})"
         tip = f"To spend less time: {saving}." if saving else ""
     sentence = f"{kind.capitalize()}: {shape}. "
-    if not known and view.monitor in view.baseline:
+    if not known and view.metric in view.baseline:
         some = counted(view.repeats, "repeat")
         sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
-    elif flat and view.end_over_own_best > limits.ABOVE_LEAST:
+    elif flat and view.end_over_own_best > limits.ABOVE_MINIMUM:
         sentence += (
-            f"Single repeats end at {view.end_over_own_best:.2g} times their least: evaluations scatter. "
+            f"Single repeats end at {view.end_over_own_best:.2g} times their minimum: evaluations scatter. "
         )
     sentence += _near(view)
     explained = view.training_share()
@@ -256,12 +259,12 @@ def say_flat(
     sentence += _far_apart(view)
     if view.stopped_early:
         sentence += " Predictions use the weights from the best epoch."
-    up, down = f"{limits.FLAT:.0%} of the least loss", f"{limits.FLAT:.0%}"
-    if view.displayed != view.monitor:
+    up, down = f"{limits.FLAT:.0%} of the lowest loss", f"{limits.FLAT:.0%}"
+    if view.displayed != view.metric:
         up += f" ({percent(math.sqrt(1 + limits.FLAT) - 1)} of the typical error)"
         down += f" ({_lower(view, limits.FLAT)})"
-    ends, worse, better = f", ends at most {limits.ABOVE_LEAST} times above its least", "rise", "fall"
-    if view.flipped:
+    ends, worse, better = f", ends at most {limits.ABOVE_MINIMUM} times its minimum", "rise", "fall"
+    if view.higher_is_better:
         ends, worse, better, up = "", better, worse, f"{limits.FLAT:.0%} of what was learned"
     rule = (
         f"Good fit when the {view.label} beats a known baseline{ends}, and one-sided 95 % bounds "
@@ -275,9 +278,9 @@ def say_flat(
 
 def _far_apart(view: CurveView) -> str:
     """What a training loss below a quarter of the validation loss means."""
-    if view.monitor != "validation.loss" or view.training is None or view.oriented is None:
+    if view.metric != "validation.loss" or view.training is None or view.minimized is None:
         return ""
-    train, held_out = (ending(one, 1) for one in (view.training, view.oriented))
+    train, held_out = (ending(one, 1) for one in (view.training, view.minimized))
     if not 0 <= 4 * train < held_out:
         return ""
     return (
@@ -290,7 +293,7 @@ def _far_apart(view: CurveView) -> str:
 def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     """What the repeats cannot rule out, after a small significant rise."""
     (up, rose), (down, fell) = ("rise", "rose"), ("fall", "fell")
-    if view.flipped:
+    if view.higher_is_better:
         up, rose, down, fell = down, fell, up, rose
     repeats = f"{counted(view.repeats, 'repeat')} {'leaves' if view.repeats == 1 else 'leave'}"
     small = ""
@@ -310,7 +313,7 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     pace = "in twice the epochs at this pace"
     if not math.isfinite(fall.upper_bound):
         room.append(f"a {down} of any size")
-    elif fall.upper_bound > 0 and (view.flipped or fall.reference <= 0):
+    elif fall.upper_bound > 0 and (view.higher_is_better or fall.reference <= 0):
         room.append(f"a {down} of up to {three_digits(fall.upper_bound)} {pace}")
     elif fall.upper_bound > 0:
         room.append(f"a {down} of up to {_lower(view, min(fall.upper_bound / fall.reference, 1.0))} {pace}")
@@ -334,8 +337,8 @@ def _tell(view: CurveView, rise: Difference, fall: Difference) -> str:
 
 
 def _near(view: CurveView, *, capital: bool = True) -> str:
-    best = mean_count(view.curves.best(view.monitor).median_epoch)
-    epochs = "the best epochs" if view.chosen_by == view.monitor else f"the epochs of the least {view.label}"
+    best = mean_count(view.curves.best(view.metric).median_epoch)
+    epochs = "the best epochs" if view.monitor == view.metric else f"the epochs of the lowest {view.label}"
     where = f"epoch {best}" if view.repeats == 1 else f"{epochs} (median {best})"
     value = three_digits(view.displayed_at_best())
     words = f"at {where}, the {view.displayed_label} is {value}{view.baseline_in_words}."
@@ -353,10 +356,10 @@ def _more(view: CurveView, repeats: int | None, what: str) -> str:
 
 
 def _patience(view: CurveView) -> str:
-    """The least patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
-    if view.oriented is None:
+    """The shortest patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
+    if view.minimized is None:
         return ""
-    rows = [(view.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in view.oriented]
+    rows = [(view.epochs[np.isfinite(row)], row[np.isfinite(row)]) for row in view.minimized]
     for patience in (5, 10, 20, 50):
         stops, best = zip(*(_stopped(*row, patience) for row in rows), strict=True)
         middle = float(np.quantile(stops, 0.5, method="lower"))
@@ -370,8 +373,8 @@ def _patience(view: CurveView) -> str:
 
 def _stopped(epochs: Floats, row: Floats, patience: int) -> tuple[float, bool]:
     """The epoch at which patience would stop a repeat, and whether it has reached its best by then."""
-    least = np.minimum.accumulate(row)
-    improved = np.concatenate([[True], row[1:] < least[:-1]])
+    minimum = np.minimum.accumulate(row)
+    improved = np.concatenate([[True], row[1:] < minimum[:-1]])
     newest = np.maximum.accumulate(np.where(improved, np.arange(row.size), 0))
     fired = np.flatnonzero(epochs - epochs[newest] >= patience)
     stop = int(fired[0]) if fired.size else row.size - 1

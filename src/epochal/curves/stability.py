@@ -19,12 +19,12 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
     curves = view.curves
     losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}
     measured = {name: column for name, column in losses.items() if not np.isnan(column).all()} or losses
-    broken = np.zeros(len(curves), dtype=bool)
+    nonfinite = np.zeros(len(curves), dtype=bool)
     for name, column in measured.items():  # a column without measurements is no evidence
-        broken |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
-    if broken.any():
-        which = np.unique(curves.repeat[broken])
-        first = float(curves.epoch[broken].min())
+        nonfinite |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
+    if nonfinite.any():
+        which = np.unique(curves.repeat[nonfinite])
+        first = float(curves.epoch[nonfinite].min())
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
@@ -87,7 +87,7 @@ def unstable_verdict(view: CurveView) -> Verdict | None:
 def _not_beaten(view: CurveView) -> str:
     """That the baseline is not beaten even at the best epochs, as a further sentence; empty if it is."""
     level = view.baseline.get(view.displayed)
-    if level is None or view.oriented is None or view.flipped:
+    if level is None or view.minimized is None or view.higher_is_better:
         return ""
     reached = view.displayed_at_best()
     if not reached >= float(np.mean(level)):
@@ -98,13 +98,13 @@ def _not_beaten(view: CurveView) -> str:
     )
 
 
-def say_end_above(view: CurveView) -> Verdict:
-    """The verdict on an end far above the least loss where the training loss is not seen to fall."""
+def end_above_minimum_verdict(view: CurveView) -> Verdict:
+    """The verdict on an end far above the lowest loss where the training loss is not seen to fall."""
     sentence = (
-        f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its least, and "
+        f"Probably unstable: the mean {view.label} ended at {view.end_over_best:.2g} times its minimum, and "
         "the training loss is not seen to fall meanwhile."
     )
-    rule = f"An end above {limits.ABOVE_LEAST} times the least is no good fit."
+    rule = f"An end above {limits.ABOVE_MINIMUM} times the minimum is no good fit."
     return Verdict("probably unstable", sentence, rule, view.statistics(), stability_advice(view))
 
 

@@ -92,8 +92,8 @@ def repeats_to_detect(differences: Floats, test_train_ratio: float) -> int | Non
 
 
 def detect_rise(view: CurveView) -> Difference:
-    """Test whether the monitored curve has risen from its minimum while the training loss fell."""
-    curve = view.oriented
+    """Test whether the judged curve has risen from its minimum while the training loss fell."""
+    curve = view.minimized
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
     smooth = np.stack([stats.smoothed(curve[r]) for r in rows])
@@ -101,7 +101,7 @@ def detect_rise(view: CurveView) -> Difference:
     everywhere = np.isfinite(middle)
     k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
-    ratios = not view.flipped and float(np.nanmin(smooth)) > 0
+    ratios = not view.higher_is_better and float(np.nanmin(smooth)) > 0
     continued = stats.forward_filled(smooth)[0]
     each = []
     paired = len(rows) >= limits.MIN_REPEATS
@@ -119,29 +119,29 @@ def detect_rise(view: CurveView) -> Difference:
             fallen = stats.smoothed(train)[max(at, 1)] - stats.tail(train, last, view.window)
         each.append((low, end, fallen, math.log(end / low) if ratios and min(low, end) > 0 else end - low))
     lows, ends, fall, growth = np.ascontiguousarray(np.array(each).T)
-    sign = -1.0 if view.flipped else 1.0
+    sign = -1.0 if view.higher_is_better else 1.0
     size, drop = float((ends - lows).mean()), float(fall.mean())
-    least = float(np.mean(lows))
-    min_relevant = _min_relevant_rise(view, least)
+    minimum = float(np.mean(lows))
+    min_relevant = _min_relevant_rise(view, minimum)
     statistics: dict[str, Any] = {
         "lowest_epoch": float(view.epochs[k]),
-        "value_there": sign * least,
+        "value_there": sign * minimum,
         "value_at_the_end": sign * float(np.mean(ends)),
         "rise_to_the_end": size,
-        "end_over_least": view.end_over_best,
+        "end_over_minimum": view.end_over_best,
         "min_relevant_rise": min_relevant,
         "training_fall_meanwhile": drop,
     }
-    limit, bounding = view.flat_tolerance(least), None
+    limit, bounding = view.flat_tolerance(minimum), None
     if paired:
         low, most = view.lower_bound(growth), -view.lower_bound(-growth)
         sure, likely = low > 0, view.lower_bound(growth, PROBABLE) > 0
         name, room = "rise_at_least", limit
         if ratios:  # of logarithms
-            most, room = least * math.expm1(min(most, 50.0)), math.log1p(limits.FLAT)
+            most, room = minimum * math.expm1(min(most, 50.0)), math.log1p(limits.FLAT)
             name, low = "rise_by_a_factor_of_at_least", math.exp(low)
         statistics[name] = low
-        # Where a single repeat rises, the least epoch of the flat others is a chance place to read it.
+        # Where a single repeat rises, the epoch at which the flat others are lowest is chance.
         most = max(most, _most_since(view, smooth[:, k], ends, ratios))
         needed, bounding = (repeats_to_detect(one, view.test_train_ratio) for one in (growth, room - growth))
         falling = view.lower_bound(fall) > 0
@@ -151,15 +151,15 @@ def detect_rise(view: CurveView) -> Difference:
             f"{counted(view.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
         if view.same_samples and view.known_likelihood:
-            sure = sure and view.log_likelihood_ratio(least + size, least) > math.log(20)
-            most = max(most, size + view.rise_of(math.log(20), least))
+            sure = sure and view.log_likelihood_ratio(minimum + size, minimum) > math.log(20)
+            most = max(most, size + view.rise_of(math.log(20), minimum))
             how += (
                 f", and 20 times as likely as none on the {view.validation_samples:,} samples that they share"
             )
     else:
         bound = stats.noise_bound(stats.mean_over_repeats(curve[rows]), k, window=view.window)
         looked_at = max(2.0, stats.window_count(middle.size))
-        log_ratio, required = view.log_likelihood_ratio(least + size, least), math.log(20 * looked_at)
+        log_ratio, required = view.log_likelihood_ratio(minimum + size, minimum), math.log(20 * looked_at)
         statistics |= {
             "scatter_bound": bound,
             "log_likelihood_ratio": log_ratio,
@@ -169,9 +169,9 @@ def detect_rise(view: CurveView) -> Difference:
         # One high value at the end makes the mean of the last evaluations, but not their median.
         ended = [np.median(curve[r][np.isfinite(curve[r])][-view.window :]) for r in rows]
         likely = size > bound / 2 and (log_ratio > math.log(4) or log_ratio == -math.inf)
-        likely = likely and float(np.mean(ended)) - least > size / 2
+        likely = likely and float(np.mean(ended)) - minimum > size / 2
         perhaps = falling = drop > 0
-        most, needed = size + max(bound, view.rise_of(required, least)), None
+        most, needed = size + max(bound, view.rise_of(required, minimum)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "
@@ -185,27 +185,27 @@ def detect_rise(view: CurveView) -> Difference:
     sure = bool(sure) and k <= stats.last_known(middle) - view.window  # else it is lowest at the end
     # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     # Of few repeats a high end may be scatter; the mean of several that rise by different factors is none.
-    large = paired and size > (limits.ABOVE_LEAST - 1) * least > 0
+    large = paired and size > (limits.ABOVE_MINIMUM - 1) * minimum > 0
     probable = (
         not holds
         and perhaps
-        and (large or (likely and (size > min_relevant or view.end_over_best > limits.ABOVE_LEAST)))
+        and (large or (likely and (size > min_relevant or view.end_over_best > limits.ABOVE_MINIMUM)))
     )
     return Difference(
-        holds, size, float(view.epochs[k]), statistics, how, probable, sure, most, limit, least, needed,
+        holds, size, float(view.epochs[k]), statistics, how, probable, sure, most, limit, minimum, needed,
         bounding, 0.0 if steady else swings, bool(likely), min_relevant,
     )  # fmt: skip
 
 
-def _most_since(view: CurveView, least: Floats, ends: Floats, ratios: bool) -> float:
-    """The one-sided 95 % upper bound of the rise since the least epoch of the mean curve."""
-    known = np.isfinite(least)
-    least, ends = least[known], ends[known]
-    if least.size < 2:
+def _most_since(view: CurveView, minimum: Floats, ends: Floats, ratios: bool) -> float:
+    """The one-sided 95 % upper bound of the rise since the epoch where the mean curve is lowest."""
+    known = np.isfinite(minimum)
+    minimum, ends = minimum[known], ends[known]
+    if minimum.size < 2:
         return -math.inf
     if ratios and ends.min() > 0:
-        return float(least.mean()) * math.expm1(min(-view.lower_bound(-np.log(ends / least)), 50.0))
-    return -view.lower_bound(least - ends)
+        return float(minimum.mean()) * math.expm1(min(-view.lower_bound(-np.log(ends / minimum)), 50.0))
+    return -view.lower_bound(minimum - ends)
 
 
 def _reversed_rise(mean: Floats) -> float:
@@ -217,15 +217,15 @@ def _reversed_rise(mean: Floats) -> float:
     return float(np.minimum(rise, back).max())
 
 
-def _min_relevant_rise(view: CurveView, least: float) -> float:
-    """The smallest rise worth reporting: the least of three shares, of baseline, learned gain and least loss.
+def _min_relevant_rise(view: CurveView, minimum: float) -> float:
+    """The smallest rise worth reporting: the smallest share of baseline, learned gain or lowest loss.
 
     A share of the baseline alone would miss a rise that undoes much of a small gain, and one that doubles a
     loss far below the baseline.
     """
     shares = [limits.RISE * view.reference_loss]
-    if not view.flipped and view.monitor in view.baseline and view.reference_loss > least > 0:
-        shares += [limits.LEARNED * (view.reference_loss - least), (limits.ABOVE_LEAST - 1) * least]
+    if not view.higher_is_better and view.metric in view.baseline and view.reference_loss > minimum > 0:
+        shares += [limits.LEARNED * (view.reference_loss - minimum), (limits.ABOVE_MINIMUM - 1) * minimum]
     return min(shares)
 
 
@@ -237,7 +237,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
     al. 2017, Deep learning scaling is predictable, empirically, section 3), so the slope over the logarithm
     of the epochs extrapolates to twice as many. `upper_bound` is that of this fall.
     """
-    ratios = not view.flipped and bool(np.nanmin(curve) > 0)
+    ratios = not view.higher_is_better and bool(np.nanmin(curve) > 0)
     each = []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row) & (view.epochs > 0))
@@ -284,7 +284,7 @@ def detect_fall(view: CurveView, curve: Floats) -> Difference:
         doublings = math.log2(view.last_epoch / (view.last_epoch - span)) if view.last_epoch > span else 1.0
         min_relevant = min(min_relevant, end * (1 - (1 - limits.FLAT) ** doublings))
         low, most = -end * math.expm1(-low), -end * math.expm1(-most * math.log(2))
-    if curve is view.oriented and view.same_samples and view.known_likelihood:
+    if curve is view.minimized and view.same_samples and view.known_likelihood:
         # Samples that all repeats share may hide the fall from all of them.
         expected = -end * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + view.rise_of(math.log(20), abs(end)))

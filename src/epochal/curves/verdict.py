@@ -15,7 +15,7 @@ from epochal.curves.baseline_test import BaselineTest, compare_with_baseline
 from epochal.curves.curve_view import CurveView
 from epochal.curves.curves import Curves
 from epochal.curves.judgment import Verdict
-from epochal.curves.stability import say_end_above, unstable_verdict
+from epochal.curves.stability import end_above_minimum_verdict, unstable_verdict
 from epochal.curves.statistics import for_json
 from epochal.curves.trend_tests import Difference, detect_fall, detect_rise
 
@@ -26,8 +26,8 @@ def judge(
     baseline: Mapping[str, ArrayLike] | None = None,
     validation_samples: int = 0,
     training_samples: int | None = None,
-    monitor: str = "validation.loss",
-    chosen_by: str | None = None,
+    metric: str = "validation.loss",
+    monitor: str | None = None,
     stopped_early: bool = False,
     settings: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
@@ -39,14 +39,14 @@ def judge(
     """Judge a run by its curves; nothing is claimed beyond the epochs that it ran.
 
     Args:
-        curves: with `monitor` and, to distinguish overfitting from drift, `train.loss` at fixed parameters.
+        curves: with `metric` and, to distinguish overfitting from drift, `train.loss` at fixed parameters.
         baseline: the baseline's values on the same samples, by curve name: a number, or
             one a repeat (`validation.loss`, `train.loss`, `validation.accuracy` of the majority class).
             Without it, the loss at epoch 0 is the reference, and chance is not tested.
         validation_samples: number of validation samples in one repeat.
         training_samples: number of training samples, for the overlap of random splits.
-        monitor: the curve to judge; training curves are no evidence for new samples, and are not judged.
-        chosen_by: the curve that selected the best parameters; `monitor` by default.
+        metric: the curve to judge; training curves are no evidence for new samples, and are not judged.
+        monitor: the curve that selected the best parameters; `metric` by default.
         stopped_early: whether the repeats were ended by a rule that waits for the validation loss to stop
             improving.
         settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for advice in numbers;
@@ -56,7 +56,7 @@ def judge(
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
         effective_samples: the equivalent number of independent samples, if some are duplicates or
             weights differ (Kish 1965, Survey Sampling); all of them by default.
-        interval: the 95 % interval for new samples of the monitored loss at the best epochs, which allows for
+        interval: the 95 % interval for new samples of the judged loss at the best epochs, which allows for
             their choice; a baseline above it is beaten.
         roc_auc: the same of the area under the ROC curve, which shows a rare class better than the loss does;
             it must lie above one half by 30 % of its width (95 % -> 99.8 %), as one of several tests.
@@ -69,12 +69,12 @@ def judge(
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
     6. probably overfitting: a rise that is more likely than not and large, a mean rise to more than 1.2 times
-    the least loss of several repeats that differ, or a rise of a curve that swung as far before.
+    the lowest loss of several repeats that differ, or a rise of a curve that swung as far before.
     7. probably still improving: a fall at the end that is more likely than not.
-    8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the least loss,
+    8. probably unstable: jumps in some repeats, or an end that probably lies above 1.2 times the lowest loss,
     without a falling training loss.
     9. underfitting, or probably: flat, without a gap to validation, and little explained.
-    10. undecided: none of these, though there is a rise that matters, or one by a fifth of the least loss is
+    10. undecided: none of these, though there is a rise that matters, or one by a fifth of the lowest loss is
     not ruled out, or a fall by as much in twice the epochs.
     11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
     out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
@@ -87,8 +87,8 @@ def judge(
     the validation samples. With samples that all repeats share, both are required.
     """
     view = CurveView(
-        curves, monitor, baseline, validation_samples, training_samples, settings or {}, effective_samples,
-        same_samples, interval, roc_auc, chosen_by or monitor, stopped_early, bool(warnings),
+        curves, metric, baseline, validation_samples, training_samples, settings or {}, effective_samples,
+        same_samples, interval, roc_auc, monitor or metric, stopped_early, bool(warnings),
     )  # fmt: skip
     verdict = _judged(view)
     statistics = {name: for_json(value) for name, value in verdict.statistics.items()}
@@ -96,30 +96,30 @@ def judge(
 
 
 def _judged(view: CurveView) -> Verdict:
-    shaken = unstable_verdict(view)
-    if shaken is not None and shaken.kind == "unstable":
-        return shaken
-    if view.oriented is None:
-        return sentences.say_without_validation(view, _training_falls(view))
+    unstable = unstable_verdict(view)
+    if unstable is not None and unstable.kind == "unstable":
+        return unstable
+    if view.minimized is None:
+        return sentences.without_validation_verdict(view, _training_falls(view))
     test = compare_with_baseline(view)
     if view.evaluations < limits.MIN_EVALUATIONS:
-        return sentences.say_too_short(view, test)
-    rise, fall = detect_rise(view), detect_fall(view, view.oriented)
-    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_LEAST  # rules wait for a rise
+        return sentences.too_short_verdict(view, test)
+    rise, fall = detect_rise(view), detect_fall(view, view.minimized)
+    waited = view.stopped_early and view.end_over_best <= limits.ABOVE_MINIMUM  # rules wait for a rise
     if test is not None and not test.better and not fall.detected:
-        verdict = sentences.say_no_better(view, test, rise)
+        verdict = sentences.no_better_verdict(view, test, rise)
     elif rise.detected:
-        verdict = sentences.say_overfitting(view, rise)
+        verdict = sentences.overfitting_verdict(view, rise)
     elif fall.detected:
-        verdict = sentences.say_still_improving(view, fall, test)
+        verdict = sentences.still_improving_verdict(view, fall, test)
     elif rise.probable and not waited:
-        verdict = sentences.say_overfitting(view, rise)
+        verdict = sentences.overfitting_verdict(view, rise)
     elif fall.probable and not view.stopped_early:
-        verdict = sentences.say_still_improving(view, fall, test)
-    elif shaken is not None:
-        verdict = shaken
-    elif rise.likely and view.end_over_best > limits.ABOVE_LEAST:
-        verdict = say_end_above(view)
+        verdict = sentences.still_improving_verdict(view, fall, test)
+    elif unstable is not None:
+        verdict = unstable
+    elif rise.likely and view.end_over_best > limits.ABOVE_MINIMUM:
+        verdict = end_above_minimum_verdict(view)
     else:
         verdict = _flat(view, rise, fall, test)
     if view.repeats >= limits.MIN_REPEATS:
@@ -132,17 +132,19 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
     """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
     statistics = view.statistics() | rise.statistics | fall.statistics | (test.statistics if test else {})
     explained = view.training_share()
-    if explained is not None and view.training is not None and view.oriented is not None:
+    if explained is not None and view.training is not None and view.minimized is not None:
         gap = float(view.final_losses()[1].mean())
         statistics |= {"gap_at_the_end": gap, "explained_share_of_training_loss": explained}
         settled = detect_fall(view, view.training).ruled_out
         if (
-            view.monitor in view.baseline
+            view.metric in view.baseline
             and explained < limits.EXPLAINED
             and abs(gap) < limits.GAP * view.reference_loss
         ):
-            return sentences.say_underfitting(view, explained, settled and _surely_underfit(view), statistics)
-    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_LEAST
+            return sentences.underfitting_verdict(
+                view, explained, settled and _surely_underfit(view), statistics
+            )
+    scattered = max(view.end_over_own_best, view.end_over_best) > limits.ABOVE_MINIMUM
     known = test is not None and test.better
     learned = explained is None or explained >= limits.EXPLAINED
     flat = (
@@ -153,7 +155,7 @@ def _flat(view: CurveView, rise: Difference, fall: Difference, test: BaselineTes
         and not rise.relevant
     )
     good = flat and known and learned and not view.has_warnings and not scattered
-    return sentences.say_flat(view, rise, fall, statistics, flat=flat, good=good, known=known)
+    return sentences.flat_verdict(view, rise, fall, statistics, flat=flat, good=good, known=known)
 
 
 def _training_falls(view: CurveView) -> bool:

@@ -15,7 +15,7 @@ from epochal.data.records import Record, plain
 
 EXAMPLE = "example:"
 _MOST = 10_000
-"""Most columns, or missing-value marks, in an option."""
+"""Most columns, or words for missing values, in an option."""
 _LONGEST = 4096
 """Most characters of a path or a name."""
 

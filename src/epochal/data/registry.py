@@ -128,7 +128,7 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
-        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        decimal: the decimal separator of numbers, "." or ","; recognized by default.
         date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: the separator of a text table's fields; recognized by default.

@@ -83,24 +83,24 @@ def split(
     duplicates = duplicates or Duplicates(np.arange(samples), samples)
     group_of, n_groups = duplicates.group, duplicates.distinct
     sizes = np.bincount(group_of, minlength=n_groups)
-    stratum_of, shares = np.full(n_groups, -1), {-1: held_out}
+    stratum_of, held_out_of = np.full(n_groups, -1), {-1: held_out}
     if strata is not None:
         classes = _most_frequent(group_of, np.asarray(strata, np.int64), n_groups)
         counts = np.bincount(classes, weights=sizes).astype(np.int64)
         there = np.flatnonzero(counts)
         if found := _stratify(held_out, counts[there], np.bincount(classes)[there]):
-            stratum_of, shares = classes, dict(zip(there.tolist(), found, strict=True))
+            stratum_of, held_out_of = classes, dict(zip(there.tolist(), found, strict=True))
     rest = np.zeros(2, np.int64)
     part_of = np.zeros(n_groups, np.int8)
     for stratum in np.unique(stratum_of).tolist():
         own = np.flatnonzero(stratum_of == stratum)
         lengths, amounts = np.unique(sizes[own], return_counts=True)
-        rest += shares[stratum]  # what whole groups of a class leave of its share goes to the next class
-        for length, share in zip(lengths.tolist(), _whole_groups(rest, lengths, amounts), strict=True):
-            rest -= length * np.array(share)
+        rest += held_out_of[stratum]  # what whole groups of a class leave of it goes to the next class
+        for length, numbers in zip(lengths.tolist(), _whole_groups(rest, lengths, amounts), strict=True):
+            rest -= length * np.array(numbers)
             unassigned, stream = own[sizes[own] == length], SPLIT_STREAM + 1 + stratum + ((length - 1) << 32)
             for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
-                if count := share[part - 1]:
+                if count := numbers[part - 1]:
                     picked = permute(key, first, len(unassigned), np.arange(count))
                     part_of[unassigned[picked]] = part
                     unassigned = np.delete(unassigned, picked)
@@ -127,19 +127,19 @@ def _whole_groups(
     total = int((lengths * amounts).sum())
     free, taken = amounts.copy(), []
     for size in np.maximum(held_out, 0).tolist():
-        share = np.minimum(size * amounts // total, free)
-        remaining = size - int((share * lengths).sum())
+        count = np.minimum(size * amounts // total, free)
+        remaining = size - int((count * lengths).sum())
         for most in (1, None):
             for at in range(len(lengths) - 1, -1, -1):
-                more = min(remaining // int(lengths[at]), int(free[at] - share[at]), most or remaining)
-                share[at] += max(0, more)
+                more = min(remaining // int(lengths[at]), int(free[at] - count[at]), most or remaining)
+                count[at] += max(0, more)
                 remaining -= max(0, more) * int(lengths[at])
-        if size and not share.any() and free.any():
-            share[np.argmax(free > 0)] = 1
-        if (free - share).sum() == 0 and share.any():
-            share[np.argmax(share > 0)] -= 1
-        free -= share
-        taken.append(share)
+        if size and not count.any() and free.any():
+            count[np.argmax(free > 0)] = 1
+        if (free - count).sum() == 0 and count.any():
+            count[np.argmax(count > 0)] -= 1
+        free -= count
+        taken.append(count)
     return list(zip(taken[0].tolist(), taken[1].tolist(), strict=True))
 
 
@@ -210,27 +210,27 @@ def _stratify(
         return None
     own = counts[enough]
     later = 1 + (held_out[1] > 0)
-    shares = np.zeros((2, n_classes), np.int64)
-    shares[0, enough] = _apportion(held_out[0], own, own - later)
-    shares[1, enough] = _apportion(held_out[1], own, own - shares[0, enough] - 1)
-    return [(int(first), int(second)) for first, second in shares.T]
+    held_out_counts = np.zeros((2, n_classes), np.int64)
+    held_out_counts[0, enough] = _apportion(held_out[0], own, own - later)
+    held_out_counts[1, enough] = _apportion(held_out[1], own, own - held_out_counts[0, enough] - 1)
+    return [(int(first), int(second)) for first, second in held_out_counts.T]
 
 
-def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shares of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `most`."""
-    total = min(total, int(most.sum()))
+def _apportion(total: int, weights: NDArray[np.int64], maximum: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Parts of `total` by largest remainder, in proportion to `weights`, from 1 if possible to `maximum`."""
+    total = min(total, int(maximum.sum()))
     if total == 0:
         return np.zeros_like(weights)
-    least = int(total >= len(weights))
+    minimum = int(total >= len(weights))
     quotas = total * weights / weights.sum()
-    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), least, most)
-    while shares.sum() != total:
-        short = total - int(shares.sum())
-        gain = quotas - shares
+    counts: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), minimum, maximum)
+    while counts.sum() != total:
+        short = total - int(counts.sum())
+        gain = quotas - counts
         if short > 0:
-            best = int(np.argmax(np.where(shares < most, gain, -np.inf)))
-            shares[best] += 1
+            best = int(np.argmax(np.where(counts < maximum, gain, -np.inf)))
+            counts[best] += 1
         else:
-            worst = int(np.argmin(np.where(shares > least, gain, np.inf)))
-            shares[worst] -= 1
-    return shares
+            worst = int(np.argmin(np.where(counts > minimum, gain, np.inf)))
+            counts[worst] -= 1
+    return counts

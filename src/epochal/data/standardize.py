@@ -107,12 +107,12 @@ def fit_scaling(inputs: Inputs, continuous: Bools, train: Ints) -> Scaling:
         mean, variance, varies = _moments(inputs, train, width)
         return _scaling(stored, mean, mean, variance, flags, varies)
     total, count = np.zeros(width), np.zeros(width, np.int64)
-    least, most = np.full(width, np.inf), np.full(width, -np.inf)
+    lowest, highest = np.full(width, np.inf), np.full(width, -np.inf)
     for block in _train_blocks(inputs, train, width):
         seen = ~np.isnan(block)
         count += seen.sum(axis=0)
         total += (block if seen.all() else np.where(seen, block, 0)).sum(axis=0)
-        least, most = np.fmin(least, np.fmin.reduce(block)), np.fmax(most, np.fmax.reduce(block))
+        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
     rows = len(train) * (int(np.prod(inputs.shape[1:])) // width)
     holes = rows - count
     mean = np.divide(total, count, out=np.zeros(width), where=count > 0)
@@ -131,7 +131,7 @@ def fit_scaling(inputs: Inputs, continuous: Bools, train: Ints) -> Scaling:
         some = train[:: -(-len(train) // _MEDIAN_ROWS)]
         medians = np.array([np.median(inputs[some, ..., column]) for column in range(inputs.shape[-1])])
     fill = np.where(holes > 0, impute, medians)
-    return _scaling(stored, fill, center, squares / rows, flags, most > least)
+    return _scaling(stored, fill, center, squares / rows, flags, highest > lowest)
 
 
 _MEDIAN_ROWS = 10_000
@@ -154,7 +154,7 @@ def _moments(inputs: LazyArray, train: Ints, width: int) -> tuple[Floats, Floats
     """
     count, mean, squares = np.zeros(width), np.zeros(width), np.zeros(width)
     holes = np.zeros(width)
-    least, most = np.full(width, np.inf), np.full(width, -np.inf)
+    lowest, highest = np.full(width, np.inf), np.full(width, -np.inf)
     for block in _train_blocks(inputs, train, width):
         seen = ~np.isnan(block)
         here = seen.sum(axis=0).astype(np.float64)
@@ -166,8 +166,8 @@ def _moments(inputs: LazyArray, train: Ints, width: int) -> tuple[Floats, Floats
         squares += np.where(seen, np.square(block - own), 0.0).sum(axis=0) + apart**2 * count * here / both
         mean += apart * here / both
         count += here
-        least, most = np.fmin(least, np.fmin.reduce(block)), np.fmax(most, np.fmax.reduce(block))
-    return mean, squares / (count + holes), most > least
+        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
+    return mean, squares / (count + holes), highest > lowest
 
 
 def fit_target_scaling(targets: NDArray[Any], train: Ints) -> TargetScaling:

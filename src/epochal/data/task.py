@@ -73,11 +73,11 @@ class Task(Record):
     def from_dict(value: Any) -> Task:
         """The inverse of `to_dict`."""
         task = built(Task, value)
-        names, least = task.classes, 0 if task.kind == "regression" else 2
+        names, minimum = task.classes, 0 if task.kind == "regression" else 2
         most = {"regression": 2**31, "multilabel": len(names)}.get(task.kind, 1)
         classes = {"regression": 0, "binary": 2}.get(task.kind, len(names))
         targets = (most if task.is_multilabel else 1) <= task.targets <= most
-        if not targets or not least <= len(names) <= classes or len(set(names)) < len(names):
+        if not targets or not minimum <= len(names) <= classes or len(set(names)) < len(names):
             raise Damaged(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
         if task.label_type not in LABEL_TYPES:
             raise Damaged("task.label_type is none that there is")

@@ -112,7 +112,7 @@ def evaluate_step(
     cursor: Cursor,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
-    """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
+    """Evaluate one repeat: (repeat with best parameters and status, values, was it active)."""
     variables = Variables(
         raveler.unravel(eval_params(repeat_state.optimizer, repeat_state.params)), repeat_state.model
     )
@@ -133,15 +133,15 @@ def decide(
     cursor: Cursor,
     epoch: jax.Array,
 ) -> tuple[RepeatState, jax.Array, jax.Array]:
-    """Update best parameters and status from the parts' values: (repeat, all values, was it running).
+    """Update best parameters and status from the parts' values: (repeat, all values, was it active).
 
     The monitored metric decides which parameters are the best; a stopped repeat is unchanged.
     `halves` has it on both halves of the validation samples, (2,), read with `spec.halving`.
     """
-    running = repeat_state.status == state.RUNNING
-    broken = repeat_state.broken_index >= 0
+    active = repeat_state.status == state.RUNNING
+    diverged = repeat_state.diverged_index >= 0
     moving = jnp.where(
-        broken | (cursor.samples_used == 0), jnp.nan, repeat_state.running_loss / cursor.samples_used
+        diverged | (cursor.samples_used == 0), jnp.nan, repeat_state.running_loss / cursor.samples_used
     )
     metrics = [moving, *metrics]
     columns = dict(zip(spec.metric_names, metrics, strict=True))
@@ -149,18 +149,20 @@ def decide(
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
     finite = jnp.isfinite(losses).all()
     value = spec.sign * columns[spec.monitor]
-    better = running & ~broken & finite & (value < repeat_state.best_value)
+    better = active & ~diverged & finite & (value < repeat_state.best_value)
     rule, wants_to_stop = spec.rule.step(repeat_state.rule, Observation(epoch, columns))
 
     best_halves = repeat_state.halves
     if spec.halving and halves is not None:
         values, best = spec.sign * halves, spec.sign * best_halves.diagonal()
-        chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
+        chosen = (
+            active & ~diverged & finite & jnp.isfinite(values) & ~(values >= best)
+        )  # NaN before the first
         best_halves = jnp.where(chosen[:, None], halves, best_halves)
 
     status = jnp.where(wants_to_stop, state.RULE, state.RUNNING)
-    status = jnp.where(finite, status, state.BROKEN_EVALUATION)
-    status = jnp.where(broken, state.BROKEN_UPDATE, status)
+    status = jnp.where(finite, status, state.DIVERGED_EVALUATION)
+    status = jnp.where(diverged, state.DIVERGED_UPDATE, status)
 
     def choose(where: jax.Array, new: object, old: object) -> object:
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
@@ -174,9 +176,9 @@ def decide(
         best_pass=jnp.where(better, cursor.pass_index, repeat_state.best_pass),
         best_index=jnp.where(better, cursor.index, repeat_state.best_index),
         halves=best_halves,
-        rule=choose(running, rule, repeat_state.rule),
+        rule=choose(active, rule, repeat_state.rule),
         running_loss=jnp.zeros_like(repeat_state.running_loss),
         running_rest=jnp.zeros_like(repeat_state.running_rest),
-        status=jnp.where(running, status, repeat_state.status).astype(jnp.int32),
+        status=jnp.where(active, status, repeat_state.status).astype(jnp.int32),
     )
-    return evaluated, jnp.stack(metrics), running
+    return evaluated, jnp.stack(metrics), active

@@ -68,8 +68,8 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
         running_rest=jnp.float32(0),
-        broken_epoch=nothing,
-        broken_index=nothing,
+        diverged_pass=nothing,
+        diverged_index=nothing,
         status=jnp.int32(RUNNING),
     )
 
@@ -170,9 +170,9 @@ def make_call(
                 low, high, functools.partial(body, size, base, first), repeat_states
             )
             base, first = base + count * size, first + count
-        broke = (repeat_states.broken_index >= 0) & (repeat_states.broken_epoch < 0)
+        diverged = (repeat_states.diverged_index >= 0) & (repeat_states.diverged_pass < 0)
         return repeat_states._replace(
-            broken_epoch=jnp.where(broke, cursor.pass_index, repeat_states.broken_epoch)
+            diverged_pass=jnp.where(diverged, cursor.pass_index, repeat_states.diverged_pass)
         )
 
     def samples_in(low: jax.Array, high: jax.Array) -> jax.Array:
@@ -186,7 +186,7 @@ def make_call(
         return total
 
     def active(repeat_states: RepeatState) -> jax.Array:
-        return (repeat_states.status == RUNNING) & (repeat_states.broken_index < 0)
+        return (repeat_states.status == RUNNING) & (repeat_states.diverged_index < 0)
 
     def call(
         train_state: TrainState, per_repeat: PerRepeat, parts: tuple[SplitPart, ...], limits: Limits
@@ -204,14 +204,14 @@ def make_call(
                 cursor.update // per + cursor.update % per / per,
                 cursor.pass_index + cursor.index / batches(cursor.start),
             )
-            repeat_states, metrics, running = evaluate_all(
+            repeat_states, metrics, active = evaluate_all(
                 repeat_states, evaluated_parts, per_repeat.target_scale, cursor, epoch.astype(jnp.float32)
             )
             evaluations = Evaluations(
                 count=evaluations.count + 1,
                 pass_index=evaluations.pass_index.at[evaluations.count].set(cursor.pass_index),
                 index=evaluations.index.at[evaluations.count].set(cursor.index),
-                running=evaluations.running.at[evaluations.count].set(running),
+                active=evaluations.active.at[evaluations.count].set(active),
                 values=evaluations.values.at[evaluations.count].set(metrics),
             )
             return cursor.evaluated(), repeat_states, evaluations
@@ -237,9 +237,9 @@ def make_call(
             stop = jnp.where(active(repeat_states).any(), stop, cursor.index)
             repeat_states = run_updates(repeat_states, per_repeat, train, order, cursor, stop)
             unseen = ~active(repeat_states).any() & (repeat_states.status == RUNNING).any()
-            # If the last running repeats broke meanwhile, the call ends at the broken update.
+            # If the last active repeats diverged meanwhile, the call ends at the diverged update.
             here = jnp.where(
-                repeat_states.broken_epoch == cursor.pass_index, repeat_states.broken_index, -1
+                repeat_states.diverged_pass == cursor.pass_index, repeat_states.diverged_index, -1
             ).max()
             stop = jnp.where(unseen, here + 1, stop)
 
@@ -279,7 +279,7 @@ def make_call(
             count=jnp.int32(0),
             pass_index=jnp.zeros(MAX_EVALUATIONS_PER_CALL, jnp.int32),
             index=jnp.zeros(MAX_EVALUATIONS_PER_CALL, jnp.int32),
-            running=jnp.zeros((MAX_EVALUATIONS_PER_CALL, n_repeats), bool),
+            active=jnp.zeros((MAX_EVALUATIONS_PER_CALL, n_repeats), bool),
             values=jnp.zeros((MAX_EVALUATIONS_PER_CALL, n_repeats, len(spec.metric_names)), jnp.float32),
         )
         positions = layout.positions * (2 if layout.carry else 1)

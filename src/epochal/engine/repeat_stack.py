@@ -35,12 +35,12 @@ InverseTransform = Callable[[str, NDArray[Any]], NDArray[Any]]
 
 
 class StackEvaluation(NamedTuple):
-    """One evaluation of the running repeats of a stack."""
+    """One evaluation of the active repeats of a stack."""
 
     update: int
     seconds: float
     """Training time of the stack so far, without compilation."""
-    running: NDArray[np.bool_]
+    active: NDArray[np.bool_]
     values: NDArray[np.float32]
     """(repeats of the stack, columns of the spec)."""
     samples: int | None = None
@@ -154,7 +154,7 @@ class BaseRepeatStack(ABC):
         """Release what is read from."""
 
     def _decide(self, metrics: NDArray[np.float32], halves: NDArray[np.float32]) -> tuple[Any, Any]:
-        """Apply the metrics of an evaluation: (values, were they running) of all repeats."""
+        """Apply the metrics of an evaluation: (values, were they active) of all repeats."""
         cursor = self.train_state.cursor
         arguments = (self.train_state.repeat_states, metrics, halves, cursor, np.float32(self.epochs))
         repeat_states, values, active = self._program(make_decide, arguments)(*arguments)
@@ -294,5 +294,5 @@ def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
 
 
 def make_decide(spec: Spec, shapes: Variables) -> Any:
-    """`decide` of a stack: (states, metrics, halves, cursor, epoch) -> (states, rows, running)."""
+    """`decide` of a stack: (states, metrics, halves, cursor, epoch) -> (states, rows, active)."""
     return over_repeats(spec.n_repeats, functools.partial(decide, spec), (0, 0, 0, None, None))

@@ -30,7 +30,7 @@ class Schedule:
         warmup: updates over which the rate first rises linearly, from rate / warmup; 0 for none.
         every: updates between two steps, or in which "exponential" is at `factor` (Optax: transition_steps).
         factor: the multiplier of a step (Optax: decay_rate).
-        floor: the share of the rate at which "cosine" and "linear" end.
+        floor: the fraction of the rate at which "cosine" and "linear" end.
 
     >>> Schedule("cosine", warmup=100).describe()
     'cosine decay after 100 updates of warm-up'
@@ -52,7 +52,7 @@ class Schedule:
         if self.floor and self.kind not in ("cosine", "linear"):
             raise Refusal(f'floor belongs to "cosine" and "linear"; leave it out for "{self.kind}".')
         if not 0 <= self.floor <= 1:
-            raise Refusal(f"floor must be a share of the rate, between 0 and 1; got {self.floor:g}.")
+            raise Refusal(f"floor must be a fraction of the rate, between 0 and 1; got {self.floor:g}.")
 
     def describe(self) -> str:
         """The schedule in words."""

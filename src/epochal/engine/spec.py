@@ -124,5 +124,5 @@ class Spec:
 
     @property
     def sign(self) -> float:
-        """The factor that makes lower values of the monitored column better."""
+        """The factor that makes lower values of the monitored metric better."""
         return -1.0 if higher_is_better(self.monitor) else 1.0

@@ -14,7 +14,7 @@ from epochal.models import PyTree
 Array = Any
 """An array on the device, or a NumPy array on its way there."""
 
-RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
+RUNNING, RULE, DIVERGED_UPDATE, DIVERGED_EVALUATION = range(4)
 
 
 class Cursor(NamedTuple):
@@ -66,8 +66,8 @@ class RepeatState(NamedTuple):
     """Sum of the losses since the last evaluation."""
     running_rest: Array
     """The rounding error of that sum (Kahan 1965)."""
-    broken_epoch: Array
-    broken_index: Array
+    diverged_pass: Array
+    diverged_index: Array
     """The first update whose loss or parameters were not finite; -1 if none."""
     status: Array
     """RUNNING, or why it stopped."""
@@ -133,7 +133,7 @@ class Evaluations(NamedTuple):
     count: Array
     pass_index: Array
     index: Array
-    running: Array
-    """Repeats that were running at the evaluation (rows, repeats)."""
+    active: Array
+    """Repeats that were active at the evaluation (rows, repeats)."""
     values: Array
     """(rows, repeats, columns), float32."""

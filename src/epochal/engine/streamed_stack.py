@@ -164,8 +164,8 @@ class StreamedRepeatStack(BaseRepeatStack):
         program = self._program(make_run_chunk, arguments, donate=(0,))
         begin = time.perf_counter()
         repeat_states: RepeatState = interruptible(lambda: jax.block_until_ready(program(*arguments)))
-        broken = int(np.asarray(repeat_states.broken_index)[0])
-        made = high - low if broken < 0 else broken + 1 - (segment.batch + low)
+        diverged = int(np.asarray(repeat_states.diverged_index)[0])
+        made = high - low if diverged < 0 else diverged + 1 - (segment.batch + low)
         self._adapt(made, time.perf_counter() - begin)
         if low + made == segment.batches:
             self._prefetcher.recycle(self._chunk)
@@ -173,7 +173,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.update += made
         self.samples += made * segment.size
         cursor = self._cursor(int(self.train_state.cursor.samples_used) + made * segment.size)
-        if broken >= 0:
+        if diverged >= 0:
             cursor = cursor._replace(eval_due=np.bool_(True))
         self.train_state = TrainState(cursor, repeat_states)
         return made
@@ -193,7 +193,7 @@ class StreamedRepeatStack(BaseRepeatStack):
         self.last_update = self.update
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
+        """Evaluate the parts in blocks and apply `decide`: (row of values, was it active)."""
         spec = self.spec
         metrics: list[float] = []
         halves = np.zeros(2, np.float32)
@@ -266,9 +266,9 @@ def make_run_chunk(spec: Spec, shapes: Variables) -> Any:
             return step(repeat_state, batch, own.dropout_keys, chosen.pass_index, index, own.rates, count)
 
         repeat_state = lax.fori_loop(chosen.low, chosen.high, body, repeat_state)
-        broke = (repeat_state.broken_index >= 0) & (repeat_state.broken_epoch < 0)
+        diverged = (repeat_state.diverged_index >= 0) & (repeat_state.diverged_pass < 0)
         return repeat_state._replace(
-            broken_epoch=jnp.where(broke, chosen.pass_index, repeat_state.broken_epoch)
+            diverged_pass=jnp.where(diverged, chosen.pass_index, repeat_state.diverged_pass)
         )
 
     return over_repeats(1, run, (0, 0, None, None))

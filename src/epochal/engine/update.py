@@ -70,7 +70,7 @@ def make_update_step(spec: Spec, raveler: ParamRaveler) -> Callable[..., RepeatS
     It returns the new state. The batch is the rows `samples` of the part, or all of it, possibly sharded.
 
     An update that is not finite (its loss, its new parameters or its gradient) is skipped: the repeat keeps
-    its parameters, is marked as broken at this index, and is frozen from then on, like a stopped repeat.
+    its parameters, is marked as diverged at this index, and is frozen from then on, like a stopped repeat.
     """
 
     gradient_of = gradient(spec)
@@ -97,7 +97,7 @@ def make_update_step(spec: Spec, raveler: ParamRaveler) -> Callable[..., RepeatS
         transformation = spec.optimizer.with_rate(learning_rate(spec.schedule, rates, update_index))
         size = size_of(part, samples)
         if uses_sparse_update(spec) and not raveler.flat:
-            alive = (repeat_state.status == 0) & (repeat_state.broken_index < 0)
+            alive = (repeat_state.status == 0) & (repeat_state.diverged_index < 0)
             loss, finite, params, optimizer = sparse_update(
                 spec, transformation, params, repeat_state.optimizer, model_state, part, samples, key, alive
             )
@@ -123,7 +123,7 @@ def make_update_step(spec: Spec, raveler: ParamRaveler) -> Callable[..., RepeatS
             else [leaf for leaf in jax.tree.leaves(grads) if leaf.size <= SMALL_LEAF]
         )
         finite = jnp.isfinite(loss) & _all_finite(checked)
-        not_diverged = repeat_state.broken_index < 0
+        not_diverged = repeat_state.diverged_index < 0
         going = (repeat_state.status == 0) & not_diverged & finite
 
         def keep(new: Any, old: Any) -> Any:
@@ -167,13 +167,13 @@ def _unweighted(part: BatchSource) -> SplitPart | ShardedBatch:
 def _counted(
     repeat_state: RepeatState, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
 ) -> RepeatState:
-    """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
+    """The repeat with the batch's losses added (Kahan 1965), or marked as diverged at this update."""
     added = jnp.where(alive & finite, loss, 0.0) - repeat_state.running_rest
     total = repeat_state.running_loss + added
     return repeat_state._replace(
         running_loss=total,
         running_rest=(total - repeat_state.running_loss) - added,
-        broken_index=jnp.where(alive & ~finite, index, repeat_state.broken_index),
+        diverged_index=jnp.where(alive & ~finite, index, repeat_state.diverged_index),
     )
 
 

@@ -295,12 +295,12 @@ def _named(word: str) -> Transform:
     name, *amounts = word.split(":")
     if name not in KINDS:
         raise Refusal(did_you_mean("transform", name, KINDS))
-    kind, least = KINDS[name], 0 if name == "flip" else 1
+    kind, minimum = KINDS[name], 0 if name == "flip" else 1
     try:
         values = amounts if name == "flip" else [float(amount) for amount in amounts]
     except ValueError:
         values = []
-    if not least <= len(values) <= len(fields(kind)):
+    if not minimum <= len(values) <= len(fields(kind)):
         raise Refusal(f'a transform is a name and its amount, such as {name}:{_USUAL[name]}; got "{word}".')
     made: Transform = kind(*values)
     return made

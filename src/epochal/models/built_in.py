@@ -74,15 +74,15 @@ class BuiltIn(Record):
             )
 
 
-def check_whole(name: str, value: object, least: int = 1) -> int:
-    """An int of at least `least`, or a refusal."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Refusal(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
+def check_whole(name: str, value: object, minimum: int = 1) -> int:
+    """An int of at least `minimum`, or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise Refusal(f"`{name}` must be a whole number, at least {minimum}; got {value!r}.")
     return value
 
 
-def check_share(name: str, value: Any) -> float:
-    """A share in [0, 1), or a refusal."""
+def check_fraction(name: str, value: Any) -> float:
+    """A fraction in [0, 1), or a refusal."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 <= value < 1:
         raise Refusal(f"`{name}` must be at least 0 and less than 1; got {value!r}.")
     return float(value)
@@ -122,7 +122,7 @@ class MLP(BuiltIn):
     Args:
         hidden: the number of units of each hidden layer; none makes a linear model.
         activation: a name in `ACTIVATIONS`.
-        dropout: the share of hidden units set to zero in each update, in [0, 1) (Srivastava et al. 2014).
+        dropout: the fraction of hidden units set to zero in each update, in [0, 1) (Srivastava et al. 2014).
         batch_norm: normalize each hidden layer over the batch, before the activation
             (Ioffe and Szegedy 2015); the running statistics move by a tenth in each update.
         outputs: the number of outputs; by default that of the task.
@@ -159,7 +159,7 @@ class MLP(BuiltIn):
         set_ = object.__setattr__
         set_(self, "hidden", tuple(hidden))
         set_(self, "activation", check_activation(activation))
-        set_(self, "dropout", check_share("dropout", dropout))
+        set_(self, "dropout", check_fraction("dropout", dropout))
         set_(self, "batch_norm", bool(batch_norm))
         set_(self, "outputs", outputs)
 

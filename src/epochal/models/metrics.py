@@ -64,14 +64,14 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def _counted(name: str, of: OfCounts, tasks: tuple[str, ...], on: str, least: float = 0.0) -> Metric:
+def _counted(name: str, of: OfCounts, tasks: tuple[str, ...], on: str, lowest: float = 0.0) -> Metric:
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         predicted, true = indicators(outputs, targets, classes, xp)
         hits = (predicted & true).sum(axis=0)
         samples = xp.asarray([targets.shape[0]])
         return of(hits, predicted.sum(axis=0), true.sum(axis=0), samples, xp)
 
-    return Metric(name, function, tasks, bounds=(least, 1.0), of_counts=of, sample_size_of=on)
+    return Metric(name, function, tasks, bounds=(lowest, 1.0), of_counts=of, sample_size_of=on)
 
 
 def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
@@ -240,7 +240,7 @@ METRICS: dict[str, Metric] = {
         _counted("f1", _f1, _CLASSES, "both"),
         _counted("precision", _precision, _CLASSES, "predicted"),
         _counted("recall", _recall, _CLASSES, "true"),
-        _counted("mcc", _mcc, _CLASSES, "classes", least=-1.0),
+        _counted("mcc", _mcc, _CLASSES, "classes", lowest=-1.0),
         Metric("label_accuracy", label_accuracy, _LABELS, _UNIT),
         Metric("exact_match", exact_match, _LABELS, _UNIT),
         _counted("f1_micro", _f1_micro, _LABELS, "samples"),

@@ -12,7 +12,7 @@ from flax import nnx
 
 from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, as_model_input
-from epochal.models.built_in import check_activation, check_share, check_whole
+from epochal.models.built_in import check_activation, check_fraction, check_whole
 from epochal.nn.basic import Dense, Glorot, default_kernel_init
 from epochal.nn.convolution import Conv, max_pool, padding_of
 from epochal.nn.network import Network, Shape
@@ -35,7 +35,7 @@ class CNN(Network):
         dense: the units of the hidden dense layers after the convolutions.
         activation: a name in `ACTIVATIONS`, after each pooling and each hidden dense layer. A monotonic
             one gives the same before and after pooling; others come before it.
-        dropout: the share of the inputs of each dense layer that is set to zero in an update, in [0, 1).
+        dropout: the fraction of the inputs of each dense layer that is set to zero in an update, in [0, 1).
         batch_norm: normalize each convolution's output over the batch (Ioffe and Szegedy 2015).
         axes: 2 for images, (height, width) or (height, width, channels); 1 for sequences, (time,) or
             (time, features). A missing channel axis is added.
@@ -95,7 +95,7 @@ class CNN(Network):
         set_(self, "pool", check_whole("pool", pool))
         set_(self, "dense", tuple(check_whole("dense", units) for units in dense))
         set_(self, "activation", check_activation(activation))
-        set_(self, "dropout", check_share("dropout", dropout))
+        set_(self, "dropout", check_fraction("dropout", dropout))
         set_(self, "batch_norm", bool(batch_norm))
         set_(self, "axes", axes)
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))

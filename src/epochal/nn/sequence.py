@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 
 from epochal.errors import Refusal
-from epochal.models.built_in import check_share, check_whole
+from epochal.models.built_in import check_fraction, check_whole
 from epochal.nn.basic import Dense
 from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Carry, Recurrent
@@ -28,7 +28,7 @@ class _Sequence(Network):
     def __post_init__(self) -> None:
         check_whole("units", self.units)
         check_whole("layers", self.layers)
-        object.__setattr__(self, "dropout", check_share("dropout", self.dropout))
+        object.__setattr__(self, "dropout", check_fraction("dropout", self.dropout))
         if self.outputs is not None:
             check_whole("outputs", self.outputs)
 
@@ -56,8 +56,8 @@ class LSTM(_Sequence):
     Args:
         units: of the state of each layer.
         layers: number of stacked layers.
-        dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
-            update, in [0, 1).
+        dropout: the fraction of the states between layers, and before the dense layer, that is set to zero in
+            an update, in [0, 1).
         outputs: the number of outputs; by default that of the task.
 
     Initializers, per gate: input kernels Glorot's (2010), recurrent kernels orthogonal

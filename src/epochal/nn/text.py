@@ -11,7 +11,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.built_in import check_share, check_whole
+from epochal.models.built_in import check_fraction, check_whole
 from epochal.nn.basic import Dense, Embed, he, masked_mean
 from epochal.nn.network import Network, Shape
 from epochal.nn.recurrent import Recurrent
@@ -35,7 +35,7 @@ class TextClassifier(Network):
             (Iyyer et al. 2015); or the last state of a "gru" or "lstm" over them.
         vocabulary: number of tokens, padding included; ids are below it. By default that of the
             training data.
-        dropout: the share of the embeddings, and of the text's vector, that is set to zero in an
+        dropout: the fraction of the embeddings, and of the text's vector, that is set to zero in an
             update, in [0, 1).
         outputs: the number of outputs; by default that of the task.
 
@@ -74,7 +74,7 @@ class TextClassifier(Network):
         set_(self, "units", check_whole("units", units))
         set_(self, "reading", kind)
         set_(self, "vocabulary", None if vocabulary is None else check_whole("vocabulary", vocabulary, 2))
-        set_(self, "dropout", check_share("dropout", dropout))
+        set_(self, "dropout", check_fraction("dropout", dropout))
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
     @classmethod

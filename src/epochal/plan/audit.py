@@ -24,8 +24,8 @@ class ClassCounts:
 
     size: int
     name: str
-    least: int
-    most: int
+    min: int
+    max: int
     mean: float
 
 
@@ -113,9 +113,12 @@ def audit(
             if ids is not None:
                 own = ids[row[at : at + batches * size]] + np.repeat(np.arange(batches), size) * len(known)
                 table = np.bincount(own, minlength=batches * len(known)).reshape(batches, len(known))
-                least, most, total = found.get(size, (table[0], table[0], 0))
-                least, most = np.minimum(least, table.min(axis=0)), np.maximum(most, table.max(axis=0))
-                found[size] = least, most, total + table.sum(axis=0)
+                lowest, highest, total = found.get(size, (table[0], table[0], 0))
+                lowest, highest = (
+                    np.minimum(lowest, table.min(axis=0)),
+                    np.maximum(highest, table.max(axis=0)),
+                )
+                found[size] = lowest, highest, total + table.sum(axis=0)
             at += batches * size
     times, samples = np.unique(uses, return_counts=True)
     class_names = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
@@ -127,15 +130,15 @@ def audit(
         uses=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
         left_out=tuple(left_out),
         classes=tuple(
-            ClassCounts(size, name, int(least), int(most), int(total) / sizes[size])
+            ClassCounts(size, name, int(lowest), int(highest), int(total) / sizes[size])
             for size in sorted(found, reverse=True)
-            for name, least, most, total in zip(class_names, *found[size], strict=True)
+            for name, lowest, highest, total in zip(class_names, *found[size], strict=True)
         ),
     )
 
 
-def _span(least: int, most: int) -> str:
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+def _span(lowest: int, highest: int) -> str:
+    return f"{lowest:,}" if lowest == highest else f"{lowest:,} to {highest:,}"
 
 
 def _lines(found: Audit) -> list[str]:
@@ -158,9 +161,9 @@ def _lines(found: Audit) -> list[str]:
     if found.classes:
         shown = found.classes[: 2 * _SHOWN]
         width = max(5, *(len(one.name) for one in shown))
-        lines += ["", f"  batch size  {'class':<{width}}  least  most   mean"]
+        lines += ["", f"  batch size  {'class':<{width}}    min   max   mean"]
         lines += [
-            f"  {one.size:>10,}  {one.name:<{width}}  {one.least:>5,}  {one.most:>4,}  {one.mean:>5.4g}"
+            f"  {one.size:>10,}  {one.name:<{width}}  {one.min:>5,}  {one.max:>4,}  {one.mean:>5.4g}"
             for one in shown
         ]
         if len(found.classes) > len(shown):

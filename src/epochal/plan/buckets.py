@@ -68,10 +68,10 @@ class Buckets(PerSample):
             edges = tuple(int(edge) for edge in np.unique(found))
         if list(edges) != sorted(set(edges)) or (edges and edges[0] < 1):
             raise Refusal(f"edges must be lengths that rise, at least 1; got {edges}.")
-        least, most = (known.min(), known.max()) if len(known) else (0, 0)
-        if len(known) and not 0 <= least <= most <= edges[-1]:
+        lowest, highest = (known.min(), known.max()) if len(known) else (0, 0)
+        if len(known) and not 0 <= lowest <= highest <= edges[-1]:
             raise Refusal(
-                f"lengths must be between 0 and {edges[-1]} (the last edge); got {least} to {most}."
+                f"lengths must be between 0 and {edges[-1]} (the last edge); got {lowest} to {highest}."
             )
         object.__setattr__(self, "count", count)
         object.__setattr__(self, "edges", edges)

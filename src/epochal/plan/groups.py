@@ -53,9 +53,9 @@ class Groups(ById):
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        least, most = int(self._counts.min()), int(self._counts.max())
-        of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
+        smallest, largest = int(self._counts.min()), int(self._counts.max())
+        of = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
+        cut = "" if smallest == largest and batch_size % largest == 0 else "; batches cut some"
         return (f"{len(self._counts):,} groups of {of} samples{cut}",)
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:

@@ -5,7 +5,7 @@ each batch. Each is a member of one family, and permutes [0, n) by the Feistel n
 members go through it at once, and differ by two words mixed into the round keys, drawn by Threefry for
 (member, epoch). 24 rounds for all sizes; one more key bit of a member swaps its images 0 and 1 (its parity).
 
-A member of n samples is computed on a domain of 2^bits numbers, the least power of two that holds them. A
+A member of n samples is computed on a domain of 2^bits numbers, the smallest power of two that holds them. A
 table lays the domains of all members end to end, and keeps of each where it begins (`base`), `bits`, and the
 last number in its set, n - 1 (`last`). An all-zero member or element is padding and is never read.
 """

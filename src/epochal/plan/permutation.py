@@ -174,9 +174,9 @@ def _checked(name: str, samples: int, values: np.typing.ArrayLike) -> Int64s:
     if not 1 <= samples <= MAX_SAMPLES:
         raise Refusal(f"samples must be between 1 and 2^62; got {samples}.")
     array = np.atleast_1d(np.asarray(values, dtype=np.int64))
-    least, most = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    if least < 0 or most >= samples:
-        worst = least if least < 0 else most
+    lowest, highest = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if lowest < 0 or highest >= samples:
+        worst = lowest if lowest < 0 else highest
         raise Refusal(f"{name} must be between 0 and {samples - 1}; got {worst}.")
     return array
 

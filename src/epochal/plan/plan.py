@@ -86,8 +86,8 @@ Use "full" for one batch per epoch.
         updates_per_epoch: int | None = None,
     ) -> None:
         samples = bounded("samples", samples, 1, MAX_SAMPLES, "between 1 and 2^62")
-        least = "at least 1"
-        epochs_bounds = least if (as_integer(epochs) or 0) <= _MAX_EPOCHS else f"at most {_MAX_EPOCHS}"
+        from_one = "at least 1"
+        epochs_bounds = from_one if (as_integer(epochs) or 0) <= _MAX_EPOCHS else f"at most {_MAX_EPOCHS}"
         order = order if isinstance(order, Order) else order_named(str(order))
         order.check(samples)
         positions = order.positions_per_epoch(samples)

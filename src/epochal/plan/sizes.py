@@ -25,13 +25,13 @@ def as_integer(value: Any) -> int | None:
         return None
 
 
-def bounded(name: str, value: object, least: int, most: int, bounds: str, remedy: str = "") -> int:
+def bounded(name: str, value: object, minimum: int, maximum: int, bounds: str, remedy: str = "") -> int:
     """The value as an int within bounds, or a refusal."""
     number = as_integer(value)
     if number is None:
         shown = f'"{value}"' if isinstance(value, str) else value
         raise Refusal(f"{name} must be a whole number {bounds}; got {shown}.{remedy}")
-    if not least <= number <= most:
+    if not minimum <= number <= maximum:
         raise Refusal(f"{name} must be {bounds}; got {number}.{remedy}")
     return number
 

@@ -95,8 +95,8 @@ def _never_predicted(part: str, counts: NDArray[np.int64], classes: Sequence[str
     verb, it = ("is", "it") if len(never) == 1 else ("are", "them")
     where = ""
     if predicted[:, never].any():
-        least = "" if len(never) == 1 else "at least "
-        where = f" in {least}{silent[never].min()} of {repeats} repeats"
+        bound = "" if len(never) == 1 else "at least "
+        where = f" in {bound}{silent[never].min()} of {repeats} repeats"
     remedy = "" if weighted else f' `class_weight="balanced"` makes {it} count as much as the others.'
     are = "is" if some == 1 else "are"
     return (

@@ -14,6 +14,7 @@ from epochal.settings.option import checked, declare_option, declared_options, d
 from epochal.settings.value_kinds import (
     ANY,
     BOOLEAN,
+    FRACTION,
     FUNCTION,
     HELD_OUT,
     INTERVAL,
@@ -21,7 +22,6 @@ from epochal.settings.value_kinds import (
     NOT_NEGATIVE,
     NUMBERS,
     POSITIVE,
-    SHARE,
     THRESHOLD,
     WEIGHTS,
     WORD,
@@ -143,9 +143,9 @@ class Settings:
         doc='how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a '
         'Schedule, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).')
     weight_decay: float | None = declare_option(
-        None, NOT_NEGATIVE, "Shrink parameters by this share times the rate. [the optimizer's usual one]",
+        None, NOT_NEGATIVE, "Shrink parameters by this fraction times the rate. [the optimizer's usual one]",
         "X",
-        doc="of a named optimizer: each update shrinks every parameter, biases too, by this share times "
+        doc="of a named optimizer: each update shrinks every parameter, biases too, by this fraction times "
         'the learning rate, apart from the gradient (decoupled, as in AdamW); "lamb" and "lars" count it '
         "in their trust ratio. None is the optimizer's usual one: 0.01 of \"adamw\" and "
         '"schedule_free_adamw", 0.001 of "lion", else 0.')
@@ -183,8 +183,8 @@ class Settings:
         "targets) -> (batch,), which sees regression targets as `standardize` has them; the usual one of "
         "the task by default.")
     label_smoothing: float = declare_option(
-        0.0, SHARE, "For log_loss: share of a target that is spread over all classes.", "SHARE",
-        doc="the share of each target that is spread evenly over the classes, for log_loss; it shapes "
+        0.0, FRACTION, "For log_loss: fraction of a target that is spread over all classes.", "FRACTION",
+        doc="the fraction of each target that is spread evenly over the classes, for log_loss; it shapes "
         "the gradient and the running loss, while evaluations show the log loss itself.")
     class_weight: Any = declare_option(
         None, WEIGHTS, '"balanced", or such as 0=1,1=2.5.', "WEIGHTS",
@@ -203,8 +203,8 @@ class Settings:
         False, BOOLEAN, "An LSTM or GRU carries its state from batch to batch of a series.",
         commands=TRAIN_ONLY,
         doc="an LSTM or GRU carries its state from each batch to the next, for windows of one series "
-        'that follow one another (stride = lags): order "contiguous" and remainder "drop"; it starts at zero '
-        "in every epoch and every evaluation.")
+        'that follow one another (stride = window): order "contiguous" and remainder "drop"; it starts at '
+        "zero in every epoch and every evaluation.")
     remainder: str = declare_option(
         "keep", WORD, "What becomes of samples that fill no batch: keep, drop, spread or carry.", "NAME")
     vary: tuple[str, ...] = declare_option(
@@ -226,11 +226,11 @@ class Settings:
         "by default the last in order (1, true, yes).")
     validation: Any = declare_option(
         0.2, HELD_OUT, "Held out for the curves: 0.2 or 20% of the rows, 20 rows, a file; 0 for none.",
-        "SHARE|ROWS|FILE", section="Data",
-        doc="a share of the samples in [0, 1), or data of its own; 0 for none.")
+        "FRACTION|ROWS|FILE", section="Data",
+        doc="a fraction of the samples in [0, 1), or data of its own; 0 for none.")
     test: Any = declare_option(
         0.0, HELD_OUT, "Held out and evaluated once, at the end; same forms as for validation.",
-        "SHARE|ROWS|FILE", section="Data",
+        "FRACTION|ROWS|FILE", section="Data",
         doc="held out and evaluated once, at the end; in the same forms as `validation`.")
     stream: bool | None = declare_option(
         None, BOOLEAN, "Read batches from the file while training. [if it is large]", section="Data",
@@ -264,8 +264,8 @@ class Settings:
         "scikit-learn goes by \"sklearn:roc_auc\" or as an object; a function of one's own, (outputs, "
         'targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.')
     monitor: str | None = declare_option(
-        None, WORD, "Decides what is best. [validation.loss]", "COLUMN", section="Evaluation",
-        doc='the column that decides which parameters are the best; "validation.loss" by default, or '
+        None, WORD, "Decides what is best. [validation.loss]", "METRIC", section="Evaluation",
+        doc='the metric that decides which parameters are the best; "validation.loss" by default, or '
         '"train.loss" where there are no validation samples.')
     threshold: Any = declare_option(
         None, THRESHOLD,

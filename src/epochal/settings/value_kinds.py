@@ -70,21 +70,23 @@ def _read_whole(text: str, words: str) -> int:
         raise InvalidValue(f"must be {words}; got {quoted(text)}") from None
 
 
-def _checked_whole(value: Any, words: str, least: int | None) -> int:
+def _checked_whole(value: Any, words: str, minimum: int | None) -> int:
     number = as_integer(value)
-    if number is None or (least is not None and number < least):
+    if number is None or (minimum is not None and number < minimum):
         raise InvalidValue(f"must be {words}; got {value!r}")
     return number
 
 
-def whole(least: int | None = None, what: str = "a whole number") -> ValueKind:
+def whole(minimum: int | None = None, what: str = "a whole number") -> ValueKind:
     """A whole number by type; in text, thousands may be set off by commas, and digits by underscores.
 
     >>> whole(1).read("1,000"), whole(1).check(3)
     (1000, 3)
     """
-    words = what if least is None else f"{what}, at least {least}"
-    return ValueKind(lambda value: _checked_whole(value, words, least), lambda text: _read_whole(text, words))
+    words = what if minimum is None else f"{what}, at least {minimum}"
+    return ValueKind(
+        lambda value: _checked_whole(value, words, minimum), lambda text: _read_whole(text, words)
+    )
 
 
 def size(word: str) -> ValueKind:
@@ -156,18 +158,18 @@ def _checked_names(value: Any) -> tuple[str, ...]:
 
 
 def number_or_path(value: str) -> Any:
-    """A share or a count, or else a path; "10%" is the share 0.1, unless there is such a file.
+    """A fraction or a count, or else a path; "10%" is the fraction 0.1, unless there is such a file.
 
     >>> number_or_path("0.2"), number_or_path("20"), number_or_path("10%"), number_or_path("rows.csv")
     (0.2, 20, 0.1, 'rows.csv')
     """
-    share = value.strip()
-    if share.endswith("%") and not Path(value).exists():
-        from fractions import Fraction  # late: few shares are in percent
+    text = value.strip()
+    if text.endswith("%") and not Path(value).exists():
+        from fractions import Fraction  # late: few fractions are in percent
 
-        percent = re.fullmatch(r"(\d*\.?\d+) ?%", share)
+        percent = re.fullmatch(r"(\d*\.?\d+) ?%", text)
         if percent is None or Fraction(percent[1]) >= 100:
-            raise Refusal(f'a share in percent must be from 0 to below 100; got "{share}". 0.2 is 20%.')
+            raise Refusal(f'a fraction in percent must be from 0 to below 100; got "{text}". 0.2 is 20%.')
         return float(Fraction(percent[1]) / 100)
     for read in (int, float):
         try:
@@ -237,7 +239,7 @@ NUMBERS = ValueKind(_checked_numbers, _read_pairs, multiple=True)
 NUMBER = number_in_range("a finite number")
 NOT_NEGATIVE = number_in_range("at least 0 and finite", lambda number: number >= 0)
 POSITIVE = number_in_range("greater than 0 and finite", lambda number: number > 0)
-SHARE = number_in_range("at least 0 and less than 1", lambda number: 0 <= number < 1)
+FRACTION = number_in_range("at least 0 and less than 1", lambda number: 0 <= number < 1)
 HELD_OUT = ValueKind(plain_number, number_or_path)
 INTERVAL = ValueKind(lambda value: parse_evaluation_interval(value) and value)
 THRESHOLD = ValueKind(_checked_threshold, number_or_path, THRESHOLDS)

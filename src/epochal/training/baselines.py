@@ -49,7 +49,7 @@ def baseline_functions(
     """The baseline on samples of a part in a repeat, as functions of rows.
 
     For the log loss it predicts the class or label frequencies of the training samples, for the squared
-    error the mean of their targets. For other losses it is the constant with the least mean loss over the
+    error the mean of their targets. For other losses it is the constant with the lowest mean loss over the
     training samples, weighted as they are (`best_constant`). For a metric it is the constant that is best
     on the training samples, among those, quantiles of the targets, and each class. A constant has
     no ranks, so its ROC AUC is 0.5; for the average precision it is a random order (`random_order`).
@@ -78,7 +78,7 @@ def baseline_functions(
 
 
 def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> Floats | None:
-    """The constant output with the least mean loss over the training samples of a repeat.
+    """The constant output with the lowest mean loss over the training samples of a repeat.
 
     Searched from the best of `starts` and of zeros with the gradient of the loss (L-BFGS: Liu & Nocedal
     1989, On the limited memory BFGS method for large scale optimization). None where the loss has no finite

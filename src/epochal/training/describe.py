@@ -74,11 +74,11 @@ def _initial(given: Any) -> Any:
     return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
 
 
-def _held_out(share: Any, own: Dataset | None) -> Any:
-    if own is None and not isinstance(share, int | float):
+def _held_out(part: Any, own: Dataset | None) -> Any:
+    if own is None and not isinstance(part, int | float):
         return 0.0  # all rows of the given data had labels unseen in training
     if own is None:
-        return share
+        return part
     return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
 
 

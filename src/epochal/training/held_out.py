@@ -39,22 +39,22 @@ def duplicates_notes(
     return notes
 
 
-def default_share(
-    share: float | int, test: float | int, settings: Settings, dataset: Dataset
+def default_fraction(
+    part: float | int, test: float | int, settings: Settings, dataset: Dataset
 ) -> tuple[float | int, tuple[str, ...]]:
-    """The validation share: the default one is dropped, with a note, if there are too few samples."""
-    if share != Settings.validation or not isinstance(share, float):
-        return share, ()
+    """The validation fraction: the default one is dropped, with a note, if there are too few samples."""
+    if part != Settings.validation or not isinstance(part, float):
+        return part, ()
     try:
         if settings.split == "chronological":
             line = dataset.timeline or Timeline.of_rows(dataset.row_numbers)
-            chronological(line, validation=share, test=test, gap=settings.gap)
-            return share, ()
+            chronological(line, validation=part, test=test, gap=settings.gap)
+            return part, ()
         units, what = dataset.samples, "samples"
         if settings.split == "groups" and dataset.groups is not None:
             units, what = len(np.unique(dataset.groups)), "groups"
-        if round(share * units):
-            return share, ()
+        if round(part * units):
+            return part, ()
         if units > 2:
             return 1, ()
         return 0, (f"{units} {what} are too few to hold any out: nothing validates.",)

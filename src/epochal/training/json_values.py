@@ -229,7 +229,7 @@ def _numbers(value: Any) -> dict[str, Any]:
 
 
 _HELD_OUT = Codec(
-    "a share or a path",
+    "a fraction or a path",
     _write_held_out,
     lambda value: value if _is(value, float) else _path_in(value, {"path"}),
 )

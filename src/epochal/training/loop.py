@@ -166,9 +166,9 @@ def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[StackEvaluation]
 ) -> Curves:
     """Evaluations of a stack as compact rows, since there may be millions."""
-    if not any(one.running.any() for one in evaluations):
+    if not any(one.active.any() for one in evaluations):
         return Curves.empty(names)
-    at, row = np.nonzero([one.running for one in evaluations])
+    at, row = np.nonzero([one.active for one in evaluations])
     updates = tuple(one.update for one in evaluations)
     epochs, samples = _after(plan, updates)
     if evaluations[0].samples is not None:
@@ -205,12 +205,12 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     stacks = prepared.stacks
-    repeat_range, team, workers = (
+    repeat_range, device_group, workers = (
         max(stacks.repeat_ranges, key=len),
         stacks.device_groups[0],
         stacks.programs_per_device,
     )
-    data, most = prepared.stack_data(repeat_range, team), prepared.plan.batch_sizes[0]
+    data, most = prepared.stack_data(repeat_range, device_group), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *notes: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), notes=notes)
@@ -218,7 +218,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
     @functools.cache
     def need(size: int) -> int:
         cut = with_(size if size < most else None)
-        stack = cast(RepeatStack, make_stack(cut, repeat_range, data=data, devices=team))
+        stack = cast(RepeatStack, make_stack(cut, repeat_range, data=data, devices=device_group))
         return workers * max(_needs(stack))
 
     free = bytes_available()

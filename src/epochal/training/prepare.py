@@ -162,16 +162,16 @@ def prepare(model: Any, data: Any, settings: Settings, reuse: Prepared | None = 
         halving=halving,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
-    for column in (monitor, *rule.metric_names()):
-        name = column.partition(".")[2]
-        if name in undirected:
+    for name in (monitor, *rule.metric_names()):
+        own = name.partition(".")[2]
+        if own in undirected:
             raise Refusal(
-                f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
-                f'function, "{name}", greater_is_better=False)], or True.'
+                f"whether a higher {own} is better must be said where it decides: metrics=[epochal.metric("
+                f'function, "{own}", greater_is_better=False)], or True.'
             )
-        if column not in spec.metric_names:
+        if name not in spec.metric_names:
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
-            raise Refusal(did_you_mean("column", column, spec.metric_names) + lacking)
+            raise Refusal(did_you_mean("metric", name, spec.metric_names) + lacking)
     prepared = Prepared(
         **{one.name: getattr(samples, one.name) for one in fields(SplitSamples)} | {"settings": settings},
         plan=plan,
@@ -257,7 +257,7 @@ def _stateful(settings: Settings, samples: SplitSamples) -> Settings:
         gaps = line is not None and (own := line.interval) is not None and own.cuts(line.times[0])[0].any()
         raise Refusal(
             "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
-            "them with a `stride` as long as the window (`lags`)"
+            "them with a `stride` as long as the `window`"
             + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="contiguous", remainder="drop")
@@ -366,7 +366,7 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
             f'give `order="{order.name}"` to draw by those, or data without them.'
         )
     if order == Blocks() and dataset.timeline is not None:
-        # By default, blocks of windows are as long as a window's lags.
+        # By default, blocks of windows are as long as a window.
         order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
     if order.values is not None and len(order.values) != dataset.samples:
         raise Refusal(

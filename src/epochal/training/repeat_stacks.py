@@ -37,7 +37,7 @@ class RepeatStacks:
     @property
     def devices(self) -> int:
         """Number of devices in use."""
-        return len({device for team in self.device_groups for device in team}) or 1
+        return len({device for device_group in self.device_groups for device in device_group}) or 1
 
     @property
     def devices_per_batch(self) -> int:
@@ -47,7 +47,11 @@ class RepeatStacks:
     @property
     def programs_per_device(self) -> int:
         """Number of programs that share a device's memory."""
-        return sum(max(1, len(team)) for team in self.device_groups) if jax.default_backend() == "cpu" else 1
+        return (
+            sum(max(1, len(device_group)) for device_group in self.device_groups)
+            if jax.default_backend() == "cpu"
+            else 1
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -93,8 +97,8 @@ def stacks_for(repeats: int, asked: int | None, largest: int, small: bool, unvma
         by_process: dict[int, list[jax.Device]] = {}
         for device in jax.devices():
             by_process.setdefault(device.process_index, []).append(device)
-        team = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
-        return RepeatStacks(singly if host or unvmapped else (range(repeats),), (team,), len(devices))
+        device_group = tuple(device for _, own in sorted(by_process.items()) for device in own[:wanted])
+        return RepeatStacks(singly if host or unvmapped else (range(repeats),), (device_group,), len(devices))
     if wanted == 1:
         # On a CPU, small programs run in parallel, one per core, and a large one alone,
         # since it uses all cores. On an accelerator all repeats are vmapped.

@@ -15,7 +15,7 @@ from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.engine.optimizers import eval_params
 from epochal.engine.repeat_stack import BaseRepeatStack
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RepeatState
+from epochal.engine.state import DIVERGED_EVALUATION, DIVERGED_UPDATE, RULE, RepeatState
 from epochal.engine.update import ParamRaveler
 from epochal.errors import DataFailed
 from epochal.models import Variables, shapes_of
@@ -69,15 +69,15 @@ class StackResult:
             status, diverged = int(one.status), None
             if status == RULE:
                 stopped = prepared.spec.rule.reason(one.rule)
-            elif status == BROKEN_UPDATE:
-                update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
+            elif status == DIVERGED_UPDATE:
+                update = passes.first_update(int(one.diverged_pass)) + int(one.diverged_index)
                 epoch, index = plan.locate(update)
                 rows = prepared.rows_of(repeat, epoch, index)
                 rows = rows if self.samples is None else rows[rows <= self.samples]
                 diverged = DivergedUpdate(update, epoch, index, tuple(int(number) for number in rows))
                 stopped = f"the loss or the parameters were not finite at {diverged}"
                 epochs, updates = plan.epochs_after(update), update
-            elif status == BROKEN_EVALUATION:
+            elif status == DIVERGED_EVALUATION:
                 stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
             else:
                 stopped = self.reason or f"all {plan.epochs:,} epochs done"
@@ -159,8 +159,8 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
         baseline=baseline | _baselines(prepared, repeats, "train", {"loss"}) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
-        monitor="validation.loss",
-        chosen_by=prepared.spec.monitor,
+        metric="validation.loss",
+        monitor=prepared.spec.monitor,
         stopped_early=2 * by_rule >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})

@@ -153,9 +153,11 @@ def check_endless(settings: Settings) -> None:
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
-    """A share of the samples, or separate data, encoded as the training data."""
+    """A fraction of the samples, or separate data, encoded as the training data."""
     if isinstance(data, bool) or data is None:
-        raise Refusal(f"`{name}` must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
+        raise Refusal(
+            f"`{name}` must be a fraction of the samples in [0, 1) or data of its own; got {data!r}."
+        )
     if isinstance(data, int | float):
         return data, None
     try:
@@ -202,13 +204,13 @@ def prepare_samples(
     scales_inputs, scales_targets, remarks = standardized(settings, dataset, model)
     if remarks:
         dataset = replace(dataset, raw_notes=(*dataset.raw_notes, *remarks))
-    share, validation = _other(settings.validation, dataset, "validation", finite=not scales_inputs)
-    test_share, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
+    validation_part, validation = _other(settings.validation, dataset, "validation", finite=not scales_inputs)
+    test_part, test = _other(settings.test, dataset, "test", finite=not scales_inputs)
     unlabeled = "" if test is None else held_out.unknown_note(test)
     test = None if test is None else held_out.known_labels_only(test)
-    share, few = held_out.default_share(share, test_share, settings, dataset)
+    validation_part, few = held_out.default_fraction(validation_part, test_part, settings, dataset)
     duplicates = None  # where they matter for a split and can be found
-    if (share or test_share) and dataset.timeline is None and isinstance(dataset.inputs, np.ndarray):
+    if (validation_part or test_part) and dataset.timeline is None and isinstance(dataset.inputs, np.ndarray):
         duplicates = find_duplicates(dataset.inputs)
     groups, together = dataset.groups, settings.split != "chronological"
     if groups is not None and duplicates is not None and settings.split == "groups":
@@ -216,22 +218,22 @@ def prepare_samples(
         try:  # the samples of these groups may be too few for a split
             together = merged is not None
             groups = groups if merged is None else merged
-            split_groups(groups, validation=share, test=test_share, seed=settings.seed)
+            split_groups(groups, validation=validation_part, test=test_part, seed=settings.seed)
         except Refusal:
             groups, together = dataset.groups, False
     tokens, sizes = getattr(dataset.encoder, "vocabulary_size", None), code_sizes(dataset.encoder)
-    shares = {"validation": share, "test": test_share}
+    parts = {"validation": validation_part, "test": test_part}
 
     def of_repeat(repeat: int) -> tuple[Split, Scaling | Vocabulary | None, TargetScaling | None]:
         if settings.split == "chronological":
             line = dataset.timeline or Timeline.of_rows(dataset.row_numbers)
-            chosen = chronological(line, **shares, gap=settings.gap)
+            chosen = chronological(line, **parts, gap=settings.gap)
         elif settings.split == "groups":
             assert groups is not None
-            chosen = split_groups(groups, **shares, seed=settings.seed)
+            chosen = split_groups(groups, **parts, seed=settings.seed)
         else:
             seed = settings.seed + repeat
-            chosen = split(dataset.samples, **shares, seed=seed, strata=dataset.strata, duplicates=duplicates)
+            chosen = split(dataset.samples, **parts, seed=seed, strata=dataset.strata, duplicates=duplicates)
         inputs, train = dataset.inputs, chosen.train
         scaling: Scaling | Vocabulary | None = None
         if tokens is not None:

@@ -89,7 +89,7 @@ def _clusters(prepared: Prepared, name: str) -> NDArray[Any]:
 
 
 def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
-    """The effective number of independent validation samples, the least over repeats.
+    """The effective number of independent validation samples, the smallest over repeats.
 
     Kish's (1965, Survey Sampling, section 11.7): the square of the sum of the weights over the sum of their
     squares, where duplicates, and samples of one group, count as one with their weights added.

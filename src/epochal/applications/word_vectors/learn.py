@@ -57,7 +57,7 @@ def word_vectors(
         negatives: noise words for each pair.
         min_count: how often a word must occur to get a vector; 5 by default, or 1 in a text that has fewer
             than 2 such words.
-        subsample: subsamples words with a larger share of the text than this; 0 keeps all. 0.001 by
+        subsample: subsamples words with a larger fraction of the text than this; 0 keeps all. 0.001 by
             default, or 0 in a text of which that leaves fewer than 2 pairs.
         lowercase: whether sentences that are strings are lowercased.
         epochs: passes through the pairs.
@@ -124,16 +124,18 @@ class Learning:
         _check_whole("negatives", negatives, 1, 2**10)
         _check_whole("min_count", 1 if min_count is None else min_count, 1, 2**31)
         _check_whole("seed", seed, 0, 2**64 - 1)
-        share = SUBSAMPLE if subsample is None else subsample
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise Refusal(f"`subsample` must be a share between 0 (keep all words) and 1; got {subsample!r}.")
+        fraction = SUBSAMPLE if subsample is None else subsample
+        if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
+            raise Refusal(
+                f"`subsample` must be a fraction between 0 (keep all words) and 1; got {subsample!r}."
+            )
         text = read_corpus(corpus, min_count, lowercase)
-        pairs = make_pairs(text, window, share, seed)
+        pairs = make_pairs(text, window, fraction, seed)
         all_kept = len(pairs) < 2 and subsample is None
         if all_kept:
-            share, pairs = 0.0, make_pairs(text, window, 0.0, seed)
+            fraction, pairs = 0.0, make_pairs(text, window, 0.0, seed)
         if len(pairs) < 2:
-            remedy = " Use a larger subsample, or 0 to keep all words." if share else ""
+            remedy = " Use a larger subsample, or 0 to keep all words." if fraction else ""
             raise Refusal(
                 f"{text.source} must make at least 2 pairs of words within its sentences; "
                 f"got {len(pairs)}.{remedy}"
@@ -142,9 +144,9 @@ class Learning:
         notes = list(text.notes)
         if all_kept:
             notes.append("no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
-        if share and (frequent := int((text.counts / text.counts.sum() > share).sum())):
+        if fraction and (frequent := int((text.counts / text.counts.sum() > fraction).sum())):
             notes.append(
-                f"{frequent:,} frequent words are thinned out (shares above {share:g}; `subsample`)."
+                f"{frequent:,} frequent words are thinned out (fractions above {fraction:g}; `subsample`)."
             )
         notes.append(f"{len(pairs):,} pairs (word, context) within {window} words: the samples.")
         if batch_size is None:
@@ -188,7 +190,7 @@ class Learning:
         return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
 
 
-def _check_whole(name: str, value: Any, least: int, most: int) -> None:
+def _check_whole(name: str, value: Any, minimum: int, maximum: int) -> None:
     number = as_integer(value)
-    if number is None or not least <= number <= most:
-        raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")
+    if number is None or not minimum <= number <= maximum:
+        raise Refusal(f"`{name}` must be a whole number between {minimum} and {maximum:,}; got {value!r}.")

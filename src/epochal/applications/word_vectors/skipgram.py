@@ -36,24 +36,24 @@ def alias_table(weights: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.
         weights: `(n,)`, positive.
 
     Returns:
-        threshold and other: draw an index uniformly; use it with probability `threshold`, else `other`.
+        prob and alias: draw an index uniformly; keep it with its `prob`, else take its `alias`.
 
-    >>> threshold, other = alias_table(np.array([3.0, 1.0]))
-    >>> threshold.tolist(), other.tolist()
+    >>> prob, alias = alias_table(np.array([3.0, 1.0]))
+    >>> prob.tolist(), alias.tolist()
     ([1.0, 0.5], [0, 0])
     """
-    share = np.asarray(weights, np.float64) * (len(weights) / np.sum(weights))
-    threshold, other = np.ones(len(share)), np.arange(len(share))
-    left = share.tolist()
+    scaled = np.asarray(weights, np.float64) * (len(weights) / np.sum(weights))
+    prob, alias = np.ones(len(scaled)), np.arange(len(scaled))
+    left = scaled.tolist()
     small = [at for at, value in enumerate(left) if value < 1]
     large = [at for at, value in enumerate(left) if value >= 1]
     while small and large:
-        poor, rich = small.pop(), large[-1]
-        threshold[poor], other[poor] = left[poor], rich
-        left[rich] -= 1 - left[poor]
-        if left[rich] < 1:
+        low, high = small.pop(), large[-1]
+        prob[low], alias[low] = left[low], high
+        left[high] -= 1 - left[low]
+        if left[high] < 1:
             small.append(large.pop())
-    return threshold.astype(np.float32), other.astype(np.int32)
+    return prob.astype(np.float32), alias.astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -64,30 +64,30 @@ class SkipGram:
     noise distribution is in the model's state, so that the compiled program serves other texts as well.
     """
 
-    words: int
+    vocab_size: int
     dimensions: int
     negatives: int
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Small random vectors of words and zeros for contexts, as in word2vec; noise words evenly drawn."""
-        size = (self.words, self.dimensions)
+        size = (self.vocab_size, self.dimensions)
         vectors = (jax.random.uniform(key, size) - 0.5) / self.dimensions
-        even = {"threshold": jnp.ones(self.words), "other": jnp.arange(self.words, dtype=jnp.int32)}
+        even = {"prob": jnp.ones(self.vocab_size), "alias": jnp.arange(self.vocab_size, dtype=jnp.int32)}
         return Variables({"contexts": jnp.zeros(size), "words": vectors}, even)
 
     def initial_variables(self, seed: int, counts: NDArray[np.int64]) -> Variables:
         """The initial variables for a text: `init` with its noise distribution."""
         params = self.init(jax.random.key(seed), jnp.zeros(2, jnp.int32)).params
-        threshold, other = alias_table(counts**POWER)
-        return Variables(params, {"threshold": jnp.asarray(threshold), "other": jnp.asarray(other)})
+        prob, alias = alias_table(counts**POWER)
+        return Variables(params, {"prob": jnp.asarray(prob), "alias": jnp.asarray(alias)})
 
     def noise(self, state: PyTree, key: jax.Array, pairs: int) -> jax.Array:
         """Words from the noise distribution, (pairs, negatives)."""
         place_key, chance_key = jax.random.split(key)
         size = (pairs, self.negatives)
-        place = jax.random.randint(place_key, size, 0, self.words)
+        place = jax.random.randint(place_key, size, 0, self.vocab_size)
         chance = jax.random.uniform(chance_key, size)
-        return jnp.where(chance < state["threshold"][place], place, state["other"][place])
+        return jnp.where(chance < state["prob"][place], place, state["alias"][place])
 
     def apply(self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool) -> Applied:
         """Map pairs (batch, 2) to logits (batch, 1 + negatives)."""
@@ -111,7 +111,7 @@ class SkipGram:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {"kind": "skip-gram", "words": self.words, "dimensions": self.dimensions}
+        return {"kind": "skip-gram", "vocab_size": self.vocab_size, "dimensions": self.dimensions}
 
 
 def pair_loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:

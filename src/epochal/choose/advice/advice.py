@@ -89,7 +89,7 @@ class Defaults:
     quality     the monitored metric after these epochs, or at the best epoch, which the other repeats choose
                 for each repeat: at its own best epoch it would look too good.
     difference  the advice less it, by pairs of repeats; None for the advice itself.
-    failures    repeats that broke or ended worse than the baseline.
+    failures    repeats that diverged or ended worse than the baseline.
     kept        whether the quality is that of a best epoch.
     """
 

@@ -65,8 +65,8 @@ def advise(
         data: what `fit` takes.
         y: what `fit` takes.
         sample_weight: what `fit` takes.
-        goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
-            to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
+        goal: "quality", the lowest validated error, and of settings that are as good the fastest; or what is
+            minimized, "time", "samples" or "updates", until the quality is nearly as good as the best.
         target: the column of the targets, if not in `y`.
         target_value: the value of the monitored metric that counts as reached, instead of one measured in
             each repeat.

@@ -32,7 +32,7 @@ GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing.
 
-Where B_c is wrong by a factor q, the time is at worst (2 + √q + 1/√q)/4 times the least: where the overhead
+Where B_c is wrong by a factor q, the time is at worst (2 + √q + 1/√q)/4 times the minimum: where the overhead
 of an update costs as much as B_c samples do.
 """
 
@@ -125,7 +125,7 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     repeats = scores.trained_repeats(point, adviser.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = scores.sign * scores.by_others(point, repeats)
-    others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
+    others = np.full(len(repeats), math.nan)  # whatever was tried diverged: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
         others = scores.sign * scores.by_others(best, repeats)
     few = bool(scores.missing(point, adviser.used))
@@ -181,8 +181,8 @@ def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[
         return ""
     # A size that seemed much worse was given up with few repeats, which is no comparison with many.
     each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
-    least, most = min(filter(None, each)), max(each)
-    repeats = f"{most}" if least == most else f"{least} to {most}"
+    fewest, most = min(filter(None, each)), max(each)
+    repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
     between = [one for one in tried if sizes[0] < one.batch_size < sizes[-1]]
     unclear = {*sizes, *(one.batch_size for one in between if one.given_up)}
     worse = {one.batch_size for one in between} - unclear
@@ -287,8 +287,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     if found.none_beats_baseline:
         if final.diverged:
             return (
-                "No recommendation: every setting that was tried broke (the loss was not finite) in at least "
-                f"one of {seeds}."
+                "No recommendation: every setting that was tried diverged (the loss was not finite) in at "
+                f"least one of {seeds}."
             )
         if final.criteria.one_class:
             return (

@@ -304,8 +304,8 @@ class Adviser:
         search, seeds = self.search, self.search_seeds
         whole = [point for point in tuned.values() if set(seeds) <= set(search.results[point])]
         ranked = sorted(whole, key=lambda point: search.score(point, seeds))
-        least = search.score(ranked[0], seeds)
-        near = [point for point in ranked if search.score(point, seeds) <= CHECK_RATIO * least] or ranked[:1]
+        lowest = search.score(ranked[0], seeds)
+        near = [point for point in ranked if search.score(point, seeds) <= CHECK_RATIO * lowest] or ranked[:1]
         around = [
             Point(point.batch_size, point.exponent + offset)
             for point in near[:2]
@@ -317,7 +317,7 @@ class Adviser:
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:
         """The points that were measured on all repeats that were used, the best first.
 
-        One that broke in any of them is out.
+        One that diverged in any of them is out.
         """
         search = self.search
         whole = [point for point in checked if set(self.used) <= set(search.results[point])]

@@ -48,7 +48,7 @@ class Tuned:
     """How the learning rate of a setting was found."""
 
     rate: float  # the one that was chosen: the lowest within one standard error of the best
-    # (rate, mean of the monitored metric; NaN if a training broke, on how many of the repeats), ascending
+    # (rate, mean of the monitored metric; NaN if a training diverged, on how many of the repeats), ascending
     tried: tuple[tuple[float, float, int], ...]
     edge: str  # "" if the best rate was bracketed; else in words at which end of those tried it lies
     repeats: int  # of the tuning: seeds that the comparison itself does not use
@@ -64,7 +64,7 @@ class Row:
     learning_rate   None for an Optax object, which has its own.
     repeats         how many were trained.
     quality         the monitored metric over repeats, in each at the epoch that another one chooses (NaN for
-                    those that broke); its interval is one for new rows.
+                    those that diverged); its interval is one for new rows.
     metrics         the other columns at that epoch, such as "validation.accuracy".
     best_epoch      at which each repeat is read.
     updates         of one training; `samples` seen and `epochs` made by it.

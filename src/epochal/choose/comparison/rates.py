@@ -57,7 +57,7 @@ class _Search:
     guess: float
     length: TrainingLength
     repeats: Sequence[int]
-    # losses by rate and repeat, lower is better; infinite where a training broke
+    # losses by rate and repeat, lower is better; infinite where a training diverged
     found: dict[float, dict[int, float]] = field(default_factory=dict)
     # by rate, the loss of the first repeat before there were others
     alone: dict[float, float] = field(default_factory=dict)
@@ -81,13 +81,13 @@ class _Search:
         return [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
 
     def best(self, rates: Iterable[float]) -> float:
-        """The rate with the least loss; of equal ones the nearest to the guess."""
+        """The rate with the lowest loss; of equal ones the nearest to the guess."""
         return min(rates, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
 
     def promising(self) -> list[float]:
         """The rates that are worth all repeats: the best by an average over their neighbors.
 
-        Weights are 1, 1/2 and 1/4 at factors of 1, 2 and 4; a training that broke counts as the worst.
+        Weights are 1, 1/2 and 1/4 at factors of 1, 2 and 4; a training that diverged counts as the worst.
         """
         losses = {rate: self.loss(rate) for rate in self.found}
         worst = max(filter(math.isfinite, losses.values()), default=0.0)
@@ -137,7 +137,7 @@ class _Search:
         )
         edge = ""
         if math.isinf(self.loss(chosen)):
-            edge = "every rate that was tried broke the training"
+            edge = "the training diverged at every rate that was tried"
         elif tried[0] in (chosen, best):
             edge = f"{tried[0]:.3g} is the lowest rate tried; lower ones may be better"
         elif best == tried[-1]:
@@ -169,7 +169,7 @@ def tune(
     """Find the rate of each setting; the trainings of one wave go out together.
 
     `train` trains jobs and gives what each of their candidates is judged by in all its repeats so far, NaN
-    where it broke.
+    where it diverged.
     """
     sign = -1.0 if higher_is_better else 1.0
     searches = [

@@ -70,7 +70,7 @@ def times_faster(row: Row, other: Row) -> float:
 
 def _near(found: PairedDifference | None, most: float) -> bool:
     """Whether a setting is practically as good as the best one, or within one standard error and `most`."""
-    if found is None or any(found.unfinished):
+    if found is None or any(found.nonfinite):
         return False
     return found.equivalent or (within_one_error(found) and found.mean <= most)
 

@@ -337,7 +337,7 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         f"{row.name} was best near its last epoch: more epochs may do better."
         for row in rows
         if row.dropped is None and row.best_epoch.mean >= LATE * row.epochs
-        if not any(trial.reason for trial in found.trials[row.name])  # that broke, or that a rule ended
+        if not any(trial.reason for trial in found.trials[row.name])  # that diverged, or that a rule ended
     ]
     if found.runner.base.same_validation:
         notes.append(

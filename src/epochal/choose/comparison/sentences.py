@@ -121,10 +121,10 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
         behind = f"significantly worse than {_those(found, ahead)}"
         tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
-    broken = [other for other in failed if other.diverged]
+    diverged = [other for other in failed if other.diverged]
     useless = [other for other in failed if not other.diverged]
-    if broken:
-        tails.append(f"{_those(found, broken)} did not stay finite in some repeats")
+    if diverged:
+        tails.append(f"{_those(found, diverged)} did not stay finite in some repeats")
     if useless:
         tails.append(f"{_those(found, useless)} did worse than the baseline on average")
     if tails:
@@ -210,10 +210,10 @@ def telling(write: Callable[[float], str], *ends: float) -> Callable[[float], st
     >>> telling("{:.3f}".format, 0.0004, 0.004)(0.002), telling("{:.3f}".format, 0.001, 0.004)(0.002)
     ('0.0020', '0.002')
     """
-    least = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
-    if least < 1e-12 or set(write(least)) & set("123456789"):
+    smallest = min((abs(end) for end in ends if end and math.isfinite(end)), default=1.0)
+    if smallest < 1e-12 or set(write(smallest)) & set("123456789"):
         return write
-    return f"{{:,.{-math.floor(math.log10(least))}f}}".format
+    return f"{{:,.{-math.floor(math.log10(smallest))}f}}".format
 
 
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:

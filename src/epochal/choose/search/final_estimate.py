@@ -61,7 +61,7 @@ class Criteria:
         known = [one for value, one in zip(values, influences, strict=True) if math.isfinite(value)]
         if not self.samples or not known or not all(map(len, known)):
             return summarize(values, bounds, test_train_ratio=self.test_train_ratio)
-        nothing = np.zeros(len(known[0]))  # of those that broke
+        nothing = np.zeros(len(known[0]))  # of those that diverged
         influences = [one if len(one) else nothing for one in influences]
         name = (column or self.column).partition(".")[2]
         samples, blocks = sample_size(name, self.counts, self.samples, self.blocks)
@@ -76,14 +76,14 @@ class FinalEstimate:
     epochs: int  # after how many the values are read; `trained_epochs` is how long it was trained
     trained_epochs: int
     trials: Mapping[int, Trial]  # by repeat
-    # the monitored metric after that many epochs, by repeat in that order; NaN where training broke
+    # the monitored metric after that many epochs, by repeat in that order; NaN where training diverged
     values: Floats
     metrics: Mapping[str, Floats]  # the other columns there
     # what always predicting the same reaches in the monitored metric, by repeat; NaN if not known
     baseline: Floats
     criteria: Criteria  # how they are judged
     kept: bool = False  # whether the values are those of weights that would be kept, at a best epoch
-    # seeds that were only looked at for failures: how many, how many broke, how many ended worse than the
+    # seeds that were only looked at for failures: how many, how many diverged, how many ended worse than the
     # baseline
     further: tuple[int, int, int] = (0, 0, 0)
 
@@ -94,7 +94,7 @@ class FinalEstimate:
 
     @property
     def failures(self) -> int:
-        """Seeds that broke or ended worse than the baseline."""
+        """Seeds that diverged or ended worse than the baseline."""
         return self.diverged + int((self.improvements < 0).sum()) + self.further[2]
 
     @property
@@ -113,7 +113,7 @@ class FinalEstimate:
 
     @property
     def beats_baseline(self) -> bool:
-        """Whether it is better than the baseline by more than chance, and never broke.
+        """Whether it is better than the baseline by more than chance, and never diverged.
 
         The lower end of the 95 % interval of the mean gain lies above 0. The gain in a loss is the share of
         the baseline's that is left out (the skill): where a few samples make most of the loss they make it of
@@ -248,9 +248,9 @@ def final_of(
 
 
 def min_failures(finals: Sequence[FinalEstimate]) -> FinalEstimate | None:
-    """The first that neither broke nor ended worse than the baseline in any repeat, or else did so least.
+    """The first that neither diverged nor ended worse than the baseline in any repeat, or else did so least.
 
-    Where even the steadiest one broke there is none.
+    Where even the steadiest one diverged there is none.
     """
     whole = [one for one in finals if not one.diverged]
     return min(whole, key=lambda one: one.failures, default=None)

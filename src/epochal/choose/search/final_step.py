@@ -33,7 +33,7 @@ from epochal.training.prepared import Prepared
 from epochal.training.scoring import blocks_of_part
 
 MAX_TRIES = 4
-"""Settings that are tried on the final seeds, where those before broke or ended worse than the baseline."""
+"""Settings tried on the final seeds, where those before diverged or ended worse than the baseline."""
 
 MIN_FINAL_SEEDS = 10  # seeds for the final estimate, at least, as far as there are so many
 
@@ -77,11 +77,11 @@ class Confirmed:
     """What the final seeds said."""
 
     final: FinalEstimate  # what is advised, or, where nothing beats the baseline, what came nearest to it
-    winner: FinalEstimate | None  # what the search would have advised; None if it broke whatever was tried
+    winner: FinalEstimate | None  # what the search would have advised; None if it diverged whatever was tried
     defaults: FinalEstimate  # the defaults on the same seeds
     epoch_advice: EpochAdvice  # of `final`
     none_beats_baseline: bool  # neither the winner nor the defaults
-    # settings that broke or ended worse than the baseline on some of these seeds
+    # settings that diverged or ended worse than the baseline on some of these seeds
     left_out: tuple[FinalEstimate, ...] = ()
     # a metric in the target's units that is shown in place of the loss; None where the monitored metric is
     # shown itself
@@ -130,9 +130,9 @@ def confirm(
 ) -> Confirmed:
     """Train the winner and the defaults on seeds that chose no setting, and decide.
 
-    Of `ranked` the next is tried where one broke or ended worse than the baseline on any of the repeats. Half
-    of these are for the final estimate, with the defaults beside it; the others look for a failure that is
-    rare. `epochs_for` says how long to train a point, by seeds that chose it; None if one broke.
+    Of `ranked` the next is tried where one diverged or ended worse than the baseline on any of the repeats.
+    Half of these are for the final estimate, with the defaults beside it; the others look for a rare
+    failure. `epochs_for` says how long to train a point, by seeds that chose it; None if one diverged.
     """
     criteria = criteria_of(search.runner)
     compared = repeats[: max(MIN_FINAL_SEEDS, -(-len(repeats) // 2))]
@@ -148,7 +148,7 @@ def confirm(
     found: dict[Point, EpochAdvice] = {}
     diverged: list[Point] = []
     for point in ranked:
-        bolder = any(  # a higher rate than one that broke or failed, at the same batch size
+        bolder = any(  # a higher rate than one that diverged or failed, at the same batch size
             point.batch_size == other.batch_size and (point.exponent or 0) > (other.exponent or 0)
             for other in [*found, *diverged]
         )
@@ -188,7 +188,7 @@ def confirm(
 
 
 def advise_epochs(search: Search, point: Point, repeats: Sequence[int], epochs: int) -> EpochAdvice | None:
-    """How long to train a point: the median of the best epochs; None if a training broke."""
+    """How long to train a point: the median of the best epochs; None if a training diverged."""
     runner, size = search.runner, point.batch_size
     candidate, most, wait = search.candidate_of(point), search.max_updates(size), search.patience(size)
     jobs = [

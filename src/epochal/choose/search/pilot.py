@@ -140,7 +140,7 @@ def long_trainings(
 
 
 def _best(runner: TrialRunner, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
-    """The point with the best mean; a training that broke is worse than any that did not."""
+    """The point with the best mean; a training that diverged is worse than any that did not."""
     values = _values(runner, trials)
     means = {
         point: float(one.mean()) if np.isfinite(one).all() else math.inf for point, one in values.items()

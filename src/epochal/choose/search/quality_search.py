@@ -84,7 +84,7 @@ class EpochScores:
         return int(np.argmax(mean <= mean.min() + self.min_delta)) + 1
 
     def by_others(self, point: Point, repeats: Sequence[int]) -> Floats:
-        """The value of each repeat after the epochs that the others choose; infinite if one broke."""
+        """The value of each repeat after the epochs that the others choose; infinite if one diverged."""
         if self.diverged(point, repeats):
             return np.full(len(repeats), math.inf)
         values = self.matrix(point, repeats)
@@ -97,7 +97,7 @@ class EpochScores:
         return int((self.by_others(point, repeats) > constant).sum())
 
     def ranked(self, points: Iterable[Point], repeats: Sequence[int]) -> list[Point]:
-        """The points without a training that broke, by their means, the best first.
+        """The points without a training that diverged, by their means, the best first.
 
         One that ended worse than the baseline in any repeat is out where another one never did.
         """

@@ -23,7 +23,7 @@ from epochal.choose.trials.trial_runner import TrialRunner
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
-CAP = 4.0  # how many times the least median cost a training may cost
+CAP = 4.0  # how many times the lowest median cost a training may cost
 SCREEN = 4  # repeats of the first measurement of a point
 
 HOPELESS = 1.6
@@ -199,7 +199,7 @@ class Search:
         return low - 1, ratio - 1
 
     def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
-        """The point with the least score among those measured on all these repeats.
+        """The point with the lowest score among those measured on all these repeats.
 
         Where none reached its target, the one with the best values; of equal ones the lowest rate.
         """
@@ -235,14 +235,14 @@ class Search:
             tried[beyond] = Point(batch_size, beyond)
             self.measure([tried[beyond]], screen)
         best = self.best(tried.values(), screen)
-        least = self.score(best, screen)
-        if math.isinf(least):
+        lowest = self.score(best, screen)
+        if math.isinf(lowest):
             if math.isinf(self.limit()):
                 self.measure([best], repeats)
             return best
         assert best.exponent is not None
         near = [tried[best.exponent + offset] for offset in (-2, 0, 2) if best.exponent + offset in tried]
-        near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
+        near = [point for point in near if self.score(point, screen) <= HOPELESS * lowest]
         self.measure(near, repeats)
         return self.best(near, repeats)
 

@@ -102,7 +102,7 @@ def _level(points: Points, t: Floats, weight: Floats) -> tuple[Floats, Floats, F
 
 
 def _on_grid(points: Points, t: Floats, weight: Floats) -> Floats:
-    """The least sum of squares of each row of weights at each t; shape (rows, grid). Fast, not polished."""
+    """The smallest sum of squares of each row of weights at each t; shape (rows, grid). Not polished."""
     r = points.residuals(t).T
     r = r - r[~points.censored].mean(axis=0)  # squares of large numbers would cancel badly
     known = ~points.censored
@@ -127,7 +127,7 @@ def _grid(points: Points) -> Floats:
     return np.concatenate([[-np.inf], inner, [np.inf]])
 
 
-def least(points: Points, weight: Floats) -> Fits:
+def best_fits(points: Points, weight: Floats) -> Fits:
     """The best curve for each row of weights: the best of the grid, polished by Newton steps."""
     grid = _grid(points)
     rows = weight.shape[0]
@@ -160,8 +160,8 @@ def least(points: Points, weight: Floats) -> Fits:
     return Fits(t, level, squares)
 
 
-def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interval, Interval]:
-    """The intervals of S_min, E_min and B_c: all whose squares are not significantly above the least."""
+def profile(points: Points, best: Fits, df: int) -> tuple[Interval, Interval, Interval]:
+    """The intervals of S_min, E_min and B_c: all whose squares are not significantly above the minimum."""
 
     def levels(t: Floats) -> tuple[Floats, Floats]:
         return _level(points, t, np.ones((t.size, points.x.size)))[:2]
@@ -180,7 +180,7 @@ def profile(points: Points, best: Fits, freedom: int) -> tuple[Interval, Interva
         """From the lowest to the highest of many intervals of logs."""
         return math.exp((center - half).min()), math.exp((center + half).max())
 
-    allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, freedom) ** 2 / freedom) + ROUNDING
+    allowed = float(best.squares[0]) * (1 + t_quantile(1 - ALPHA, df) ** 2 / df) + ROUNDING
     grid = _grid(points)
     start, stop = float(grid[1]), float(grid[-2])
     inside = levels(grid)[1] <= allowed
@@ -264,7 +264,7 @@ def fit_hyperbola(
     cut short, B_c came out 1 to 6 % low in simulations with a scatter of 0.1, and about 10 % with 0.3.)
 
     The intervals are those of the profile: all B_c at which the sum of squares is not significantly larger
-    than the least one (F test at 5 %, points - 2 degrees of freedom). They take the points as independent;
+    than the smallest one (F test at 5 %, points - 2 degrees of freedom). They take the points as independent;
     `bootstrap_hyperbola` does not. All columns have shape (points,); a batch size may occur more than once.
 
     >>> curve = fit_hyperbola([1, 4, 16, 64, 256], [510, 135, 41.25, 17.8125, 11.953125])
@@ -307,7 +307,7 @@ def bootstrap_hyperbola(
     rows = np.random.default_rng(seed).integers(repeats, size=(resamples, repeats))
     counts = (rows[:, :, None] == np.arange(repeats)).sum(axis=1)
     weight = np.repeat(counts, sizes.size, axis=1).astype(np.float64)
-    drawn = least(points, weight)
+    drawn = best_fits(points, weight)
     known = ~points.censored
     there = [(weight[:, known & (points.x == x)] > 0).any(axis=1) for x in np.unique(points.x)]
     enough = np.sum(there, axis=0) >= 2  # batch sizes that reached the target, in each bootstrap sample
@@ -329,7 +329,7 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
     """The batch size that reaches a target soonest, on a measured curve of update times with its knees.
 
     It minimizes (1 + B_c/B) · t(B). Between neighboring measured sizes t is a power of B (a straight line in
-    logs), for which the least is closed-form; beyond them nothing is assumed, so the answer is never outside.
+    logs), for which the minimum is closed-form; beyond them nothing is assumed, so the answer is within.
     It is not rounded, and the smaller one where two are as fast. Sizes come in any order, each once. With a
     B_c of 0 the smallest t wins, with an infinite one the most samples a second.
 
@@ -353,17 +353,17 @@ def fastest_batch(batch_sizes: ArrayLike, seconds_per_update: ArrayLike, critica
 
 
 def _fitted(points: Points) -> Hyperbola:
-    best = least(points, np.ones((1, points.x.size)))
+    best = best_fits(points, np.ones((1, points.x.size)))
     steps, samples, critical = (float(one[0]) for one in best.parameters())
-    freedom = int((~points.censored).sum()) - 2
+    df = int((~points.censored).sum()) - 2
     unknown = (0.0, math.inf)
-    intervals = profile(points, best, freedom) if freedom > 0 else (unknown, unknown, unknown)
+    intervals = profile(points, best, df) if df > 0 else (unknown, unknown, unknown)
     return Hyperbola(
         steps,
         samples,
         critical,
         *intervals,
-        scatter=math.sqrt(float(best.squares[0]) / freedom) if freedom > 0 else None,
+        scatter=math.sqrt(float(best.squares[0]) / df) if df > 0 else None,
         points=points.x.size,
         censored=int(points.censored.sum()),
     )

@@ -102,7 +102,7 @@ class SharedSd(NamedTuple):
     """
 
     sd: float  # of the difference of two settings, as if all settings scattered alike
-    freedom: int  # its degrees of freedom
+    df: int  # its degrees of freedom
     variances: tuple[float, ...]
     """The variance of each setting (Grubbs 1948); empty for two settings, where it is not identifiable."""
 
@@ -111,12 +111,12 @@ def shared_sd(table: Floats) -> SharedSd:
     """How settings scatter over repeats, together and each, by a (settings, repeats) table of finite values.
 
     >>> found = shared_sd(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
-    >>> round(found.sd, 6), found.freedom
+    >>> round(found.sd, 6), found.df
     (0.5, 2)
     """
     settings, repeats = table.shape
     residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
-    freedom = (settings - 1) * (repeats - 1)
+    df = (settings - 1) * (repeats - 1)
     squares = (residual**2).sum(axis=1)
     variances: tuple[float, ...] = ()
     if settings > 2:
@@ -124,7 +124,7 @@ def shared_sd(table: Floats) -> SharedSd:
         both = squares.sum() / (repeats - 1) / (settings - 1)
         own = (squares / (repeats - 1) - both / settings) / (1 - 2 / settings)
         variances = tuple(float(one) for one in np.maximum(own, 0.0))
-    return SharedSd(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
+    return SharedSd(math.sqrt(2 * float(squares.sum()) / df), df, variances)
 
 
 def similar_variance(table: Floats) -> list[int]:
@@ -148,7 +148,7 @@ def similar_variance(table: Floats) -> list[int]:
         others = [place for place in places if place != noisiest]
         rest = shared_sd(table[others])
         ratio = 2 * max(variances) / rest.sd**2 if rest.sd else math.inf
-        if fdtrc(table.shape[1] - 1, rest.freedom, ratio) > UNLIKE:
+        if fdtrc(table.shape[1] - 1, rest.df, ratio) > UNLIKE:
             break
         places = others
     return places
@@ -166,29 +166,29 @@ def shared_test(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[S
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
-    estimates = [(shared.sd, float(shared.freedom)), (own.sd or 0.0, own.repeats - 1.0)]
+    estimates = [(shared.sd, float(shared.df)), (own.sd or 0.0, own.repeats - 1.0)]
     if shared.variances:
         one, other = (shared.variances[place] for place in two)
         satterthwaite = (one + other) ** 2 / ((one**2 + other**2) or 1.0)
         if one + other > LOUDER * shared.sd**2:
-            estimates.append((math.sqrt(one + other), min(satterthwaite * (own.repeats - 1), shared.freedom)))
-    sd, freedom = max(estimates, key=lambda estimate: estimate[0])
+            estimates.append((math.sqrt(one + other), min(satterthwaite * (own.repeats - 1), shared.df)))
+    sd, df = max(estimates, key=lambda estimate: estimate[0])
     error = sd / math.sqrt(own.repeats)
-    low, high = interval_of(own.mean, sd, own.repeats, freedom, 0.05)
+    low, high = interval_of(own.mean, sd, own.repeats, df, 0.05)
     summary = Summary(own.mean, sd, (low, high), own.per_repeat)
     if error == 0:
-        return summary, freedom, 1.0 if own.mean == 0 else 0.0
-    return summary, freedom, float(2 * stdtr(freedom, -abs(own.mean) / error))
+        return summary, df, 1.0 if own.mean == 0 else 0.0
+    return summary, df, float(2 * stdtr(df, -abs(own.mean) / error))
 
 
-def interval_of(mean: float, sd: float, repeats: int, freedom: float, level: float) -> tuple[float, float]:
+def interval_of(mean: float, sd: float, repeats: int, df: float, level: float) -> tuple[float, float]:
     """The values that a two-sided t test at a level does not reject as the mean.
 
     >>> low, high = interval_of(1.0, 1.0, 10, 9, 0.05)
     >>> round(low, 3), round(high, 3)
     (0.285, 1.715)
     """
-    half = t_quantile(1 - level / 2, freedom) * sd / math.sqrt(repeats)
+    half = t_quantile(1 - level / 2, df) * sd / math.sqrt(repeats)
     return mean - half, mean + half
 
 

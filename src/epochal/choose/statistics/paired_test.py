@@ -27,7 +27,7 @@ MEANINGFUL = 0.75
 
 
 _KEPT = (
-    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "unfinished", "detectable"),
+    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "nonfinite", "detectable"),
     *("meaningful", "equivalent", "margin", "better", "interval"),
 )
 """What JSON holds as it is."""
@@ -52,7 +52,7 @@ class PairedDifference:
     a: str
     b: str
     differences: Summary  # of the improvement of a over b in each repeat, NaN where one of them is not finite
-    freedom: float  # the degrees of freedom of the standard deviation
+    df: float  # the degrees of freedom of the standard deviation
     probability: float  # P(a better than b): the share of repeats that a wins, ties counting half
     probability_ci: tuple[float, float]  # its 95 % interval: see `probability_interval`
     p_value: float  # of the two-sided paired t test; of the signed-rank test where a value is not finite
@@ -60,7 +60,7 @@ class PairedDifference:
     """The same, corrected for all comparisons and looks (Bonferroni): to be held against `alpha`."""
     pairs: int
     wins: tuple[int, int]  # the numbers of repeats in which a and b were better
-    unfinished: tuple[int, int]  # the numbers of repeats in which a and b had no finite value
+    nonfinite: tuple[int, int]  # the numbers of repeats in which a and b had no finite value
     better: str | None  # the better setting, or None if undecided or practically the same
     level: float = ALPHA  # the significance level of this comparison at this look
     alpha: float = ALPHA  # the error rate over all comparisons
@@ -86,9 +86,9 @@ class PairedDifference:
         All intervals of a comparison hold together, with a confidence of 1 - alpha. None where no spread is
         known, or where a value is not finite and ranks took the place of means.
         """
-        if self.sd is None or self.freedom < 1 or any(self.unfinished):
+        if self.sd is None or self.df < 1 or any(self.nonfinite):
             return None
-        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.freedom, self.level)
+        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.df, self.level)
 
     @property
     def equivalent(self) -> bool:
@@ -116,7 +116,7 @@ class PairedDifference:
         None where no number is known: no spread, no difference, values that are not finite, or more than
         10,000.
         """
-        if self.sd is None or self.mean == 0 or any(self.unfinished):
+        if self.sd is None or self.mean == 0 or any(self.nonfinite):
             return None
         return paired.repeats_needed(self.sd, self.mean, alpha=self.level)
 
@@ -147,28 +147,28 @@ class PairedDifference:
         asides = [counted(self.pairs, "repeat")]
         if self.pairs < MIN_PAIRS:
             asides.append(f"at least {MIN_PAIRS} are needed")
-        elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
+        elif self.sd is not None and self.mean != 0 and not any(self.nonfinite):
             needed = f"{self.needed:,}" if self.needed else f"more than {paired.MAX_REPEATS:,}"
             size = self.differences.format_value(abs(self.mean))
             asides.append(f"a difference of {size} would need {needed}")
         asides += [
             f"{name} gave no finite value in {missing} of them"
-            for name, missing in zip((self.a, self.b), self.unfinished, strict=True)
+            for name, missing in zip((self.a, self.b), self.nonfinite, strict=True)
             if missing
         ]
         return f"no detectable difference between {self.a} and {self.b} ({'; '.join(asides)})"
 
     def _detected(self, better: str) -> str:
         first, repeats = better == self.a, counted(self.pairs, "repeat")
-        worse, missing = (self.b, self.unfinished) if first else (self.a, self.unfinished[::-1])
+        worse, missing = (self.b, self.nonfinite) if first else (self.a, self.nonfinite[::-1])
         ahead = f"{better} is better than {worse}"
         if missing == (0, self.pairs):
             return f"{ahead}, which gave no finite value in any of {repeats}"
         wins = f"in {self.wins[0 if first else 1]} of {repeats}"
         if any(missing):
             named = zip((better, worse), missing, strict=True)
-            lost = [f"{name} gave no finite value in {count}" for name, count in named if count]
-            return f"{ahead} {wins} ({', '.join(lost)})"
+            asides = [f"{name} gave no finite value in {count}" for name, count in named if count]
+            return f"{ahead} {wins} ({', '.join(asides)})"
         by = self.differences.format_value(abs(self.mean))
         interval = f"{confidence(self.alpha)} interval {self._ends(1.0 if first else -1.0)}"
         return f"{ahead} by {by} ({interval}), {wins}"
@@ -199,7 +199,7 @@ def difference(
     not within the margin. Alpha is 0.02 and not 0.05, so that two equal settings are called different in
     at most 1 of 50 trials, whatever the number of repeats; differences of equal settings are symmetric,
     and for such the test errs on the safe side when tails are heavy. Where a value is not finite, the
-    exact signed-rank test takes its place (Wilcoxon 1945), with the lost repeat as the largest difference
+    exact signed-rank test takes its place (Wilcoxon 1945), with that repeat as the largest difference
     of all. A setting without one finite value, against one that always has one, needs no test.
 
     There is one value for each repeat, not finite where it diverged; the first repeats that both have are
@@ -229,14 +229,14 @@ def _paired(
         a=a,
         b=b,
         differences=paired.summary_of(np.where(finite, improvement, np.nan), one, two),
-        freedom=int(finite.sum()) - 1,
+        df=int(finite.sum()) - 1,
         probability=(wins + (pairs - wins - losses) / 2) / pairs,
         probability_ci=paired.probability_interval(wins, pairs - wins - losses, losses),
         p_value=p_value,
         p_adjusted=p_value,
         pairs=pairs,
         wins=(wins, losses),
-        unfinished=(int((~np.isfinite(one)).sum()), int((~np.isfinite(two)).sum())),
+        nonfinite=(int((~np.isfinite(one)).sum()), int((~np.isfinite(two)).sum())),
         better=(a if direction > 0 else b) if enough else None,
         margin=margin,
     )
@@ -278,7 +278,7 @@ def against(
     columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
     leader = best(columns, higher_is_better=higher_is_better) if reference is None else reference
     if comparisons is None:
-        others = len(_finished(columns) - {leader})
+        others = len(_with_any_finite(columns) - {leader})
         comparisons = others if reference is not None else comparisons_of(columns)
     if margin is None:
         margin = paired.default_margin(columns[leader])
@@ -288,14 +288,14 @@ def against(
         if name == leader:
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
-        if one.pairs >= MIN_PAIRS and not any(one.unfinished):
+        if one.pairs >= MIN_PAIRS and not any(one.nonfinite):
             finite, calm = complete(one.pairs)
             # The spread of a much noisier setting enters its own comparisons only.
             pooled = [other for other in finite if other in calm or other in (leader, name)]
             shared = paired.shared_sd(np.array([finite[other] for other in pooled]))
             two = pooled.index(leader), pooled.index(name)
-            differences, freedom, p_value = paired.shared_test(one.differences, shared, two)
-            one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
+            differences, df, p_value = paired.shared_test(one.differences, shared, two)
+            one = replace(one, differences=differences, p_value=p_value, df=df)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
 
@@ -306,7 +306,7 @@ def comparisons_of(values: Mapping[str, ArrayLike]) -> int:
     >>> comparisons_of({"8": [0.3], "16": [0.4], "32": [0.2], "full": [float("nan")]})
     3
     """
-    return math.comb(len(_finished({name: np.asarray(column) for name, column in values.items()})), 2)
+    return math.comb(len(_with_any_finite({name: np.asarray(column) for name, column in values.items()})), 2)
 
 
 def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> str:
@@ -342,10 +342,10 @@ def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDiffer
     """A difference at its level, which is a share of alpha."""
     judged = replace(found, p_adjusted=min(1.0, found.p_value * (alpha / level)), level=level, alpha=alpha)
     never = {(0, found.pairs): found.a, (found.pairs, 0): found.b}  # the other has no finite value
-    if found.better is not None and found.unfinished in never:
-        return replace(judged, better=never[found.unfinished])
+    if found.better is not None and found.nonfinite in never:
+        return replace(judged, better=never[found.nonfinite])
     return judged if found.p_value < level and not judged.equivalent else replace(judged, better=None)
 
 
-def _finished(columns: Mapping[str, Floats]) -> set[str]:
+def _with_any_finite(columns: Mapping[str, Floats]) -> set[str]:
     return {name for name, column in columns.items() if np.isfinite(column).any()}

@@ -181,7 +181,7 @@ def clearly_worse(
         corrected = f"corrected for {counted(len(running), 'setting')} and all looks"
         for found in behind[:most]:
             by = f"by {found.differences.format_value(found.mean)}"
-            if any(found.unfinished):
+            if any(found.nonfinite):
                 by = f"in {found.wins[0]} of {counted(found.pairs, 'repeat')}"
             reason = f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
             gone[found.b] = Dropped(found.b, after, reason, found.a), found

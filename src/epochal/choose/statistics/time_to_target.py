@@ -28,8 +28,8 @@ class ExpectedRunningTime:
     """The expected running time (ERT) to a target over repeats, in updates, with a 95 % interval.
 
     `expected` is infinite when no repeat reached the target; `low` is then all the work that was done. With
-    one repeat that reached it there is no interval: `low` is 0 and `high` infinite. `within` are the least
-    and the most that was spent by a repeat which did not reach the target.
+    one repeat that reached it there is no interval: `low` is 0 and `high` infinite. `within` are the smallest
+    and the largest number that was spent by a repeat which did not reach the target.
     """
 
     expected: float
@@ -49,8 +49,8 @@ class ExpectedRunningTime:
         """
         if self.within is None:
             return ""
-        least, most = (format_amount(end) for end in self.within)
-        spent = least if least == most else f"{least} to {most}"
+        lowest, highest = (format_amount(end) for end in self.within)
+        spent = lowest if lowest == highest else f"{lowest} to {highest}"
         missed = self.repeats - self.reached
         share = f"{missed} of {self.repeats} repeats"
         if missed == self.repeats:
@@ -168,8 +168,8 @@ def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int
     statistics are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
     repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all of them are covered.
 
-    `lows` and `highs` are the least and the most that the statistic can be in each bootstrap sample, both of
-    shape (resamples,). With a single repeat the ends are 0 and infinity.
+    `lows` and `highs` are the bounds of the statistic in each bootstrap sample, both of shape (resamples,).
+    With a single repeat the ends are 0 and infinity.
 
     >>> statistics = np.exp(np.linspace(-1, 1, 201))
     >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, statistics, statistics, repeats=10_000)]
@@ -197,10 +197,10 @@ def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, Bools]:
 
 
 def _bounds(spent: Floats, hit: Bools) -> tuple[Floats, Floats]:
-    """The least and the most that the expected work of each row can be: they differ where none reached."""
+    """The bounds of the expected work of each row: they differ where none reached."""
     total, hits = spent.sum(axis=1), hit.sum(axis=1)
-    least = total / np.maximum(hits, 1)
-    return least, np.where(hits > 0, least, np.inf)
+    lowest = total / np.maximum(hits, 1)
+    return lowest, np.where(hits > 0, lowest, np.inf)
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:

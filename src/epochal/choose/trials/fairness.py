@@ -186,7 +186,7 @@ MIN_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 @dataclass(frozen=True)
 class TrialScore:
-    """One training at the evaluation point where it is judged; all NaN if it broke."""
+    """One training at the evaluation point where it is judged; all NaN if it diverged."""
 
     value: float
     epoch: float

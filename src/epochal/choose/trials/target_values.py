@@ -20,8 +20,8 @@ from epochal.errors import Refusal
 from epochal.training.baselines import baseline_metrics
 
 TOLERANCE, MAX_TOLERANCE = 0.03, 0.1
-"""How far from the best a value may be to count as reached, as a share of the way to the baseline: the least
-and the most; between them the luck of a single training decides (`tolerance_of`)."""
+"""How far from the best a value may be to count as reached, as a share of the way to the baseline: the lowest
+and the highest; between them the luck of a single training decides (`tolerance_of`)."""
 
 NEGLIGIBLE = 0.002
 """An improvement by less than this share of the distance from the baseline to a perfect value counts as none:
@@ -139,7 +139,7 @@ def target_values(
 def reached_in(trial: Trial, column: str, target_value: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
-    One that broke counts with `spent` updates, by default its own.
+    One that diverged counts with `spent` updates, by default its own.
     """
     if trial.diverged:
         return Reached(float(trial.updates if spent is None else spent), False)

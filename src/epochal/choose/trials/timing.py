@@ -34,10 +34,10 @@ class UpdateTime:
     """The time of one update."""
 
     batch_size: int  # samples of the update
-    # the least over calls of many updates, since other work on the machine only adds to it; of a call on a
+    # the minimum over calls of many updates, since other work on the machine only adds to it; of a call on a
     # CPU, wall-clock time or CPU time, whichever is less
     seconds: float
-    relative_excess: float  # how much longer the median call took, as a share of the least
+    relative_excess: float  # how much longer the median call took, as a share of the minimum
     compile_seconds: float  # until the program was there; little if it was in a cache
     updates: int  # how many were measured
 
@@ -89,7 +89,7 @@ class Timer:
         return self._points[batch_size].seconds
 
     def again(self, batch_sizes: Sequence[int]) -> None:
-        """Time some sizes three times again, in turns, and keep the least: other work comes and goes."""
+        """Time some sizes three times again, in turns, and keep the shortest: other work comes and goes."""
         for size in batch_sizes:
             self.seconds(size)
         for number in range(3):
@@ -134,7 +134,7 @@ def update_time(runner: TrialRunner, candidate: Candidate, seconds: float = 0.2)
     stack.advance()
     first = stack.seconds
     stack.advance()
-    # Calls of an eighth of the time, so that there are several to take the least of.
+    # Calls of an eighth of the time, so that there are several to take the minimum of.
     each_call = int(FEW * seconds / 8 / max(stack.seconds - first, 1e-9))
     stack.updates_per_call = min(ENDLESS, max(1, each_call))
     times: list[float] = []
@@ -150,8 +150,8 @@ def update_time(runner: TrialRunner, candidate: Candidate, seconds: float = 0.2)
         made, spent = made + done, spent + took
         times.append(took / done)
     each = np.array(times or [stack.seconds / max(stack.update, 1)])
-    least, size = float(each.min()), stack.plan.segments[0][1]
-    found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
+    shortest, size = float(each.min()), stack.plan.segments[0][1]
+    found = UpdateTime(size, shortest, float(np.median(each)) / shortest - 1, compiled, made)
     runner.count(stack.update)
     runner.store.add_timing(candidate.name, asdict(found))
     return found

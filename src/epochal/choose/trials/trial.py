@@ -107,7 +107,7 @@ class Trial:
         return self.reason == DIVERGED
 
     def best(self, column: str) -> float:
-        """The best value of a column along the curve; NaN if the training broke."""
+        """The best value of a column along the curve; NaN if the training diverged."""
         if self.diverged or not len(self.curves):
             return math.nan
         return float(self.curves.best(column).value[0])

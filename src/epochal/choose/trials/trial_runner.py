@@ -25,7 +25,7 @@ from epochal.common.machine import cores
 from epochal.curves import Curves
 from epochal.engine.memory import fits
 from epochal.engine.repeat_stack import RepeatStack, StackData, StackEvaluation
-from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, TrainState
+from epochal.engine.state import DIVERGED_EVALUATION, DIVERGED_UPDATE, RULE, RUNNING, TrainState
 from epochal.errors import Refusal
 from epochal.plan.sample_values import SampleValues
 from epochal.settings import Settings
@@ -293,7 +293,7 @@ class TrialRunner:
         return source
 
 
-_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: DIVERGED, BROKEN_EVALUATION: DIVERGED}
+_REASONS = {RUNNING: "", RULE: "rule", DIVERGED_UPDATE: DIVERGED, DIVERGED_EVALUATION: DIVERGED}
 
 
 REMEDY = (

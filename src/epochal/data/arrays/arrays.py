@@ -292,8 +292,8 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
     counts = targets.sum(axis=0).astype(int)
     shown = shortlist((f"{count:,}" for count in counts), 10, quote="")
-    least, most = int(targets.sum(axis=1).min()), int(targets.sum(axis=1).max())
-    ones = f"{most if least == most else f'{least} to {most}'} one{'s' * (most != 1)}"
+    fewest, most = int(targets.sum(axis=1).min()), int(targets.sum(axis=1).max())
+    ones = f"{most if fewest == most else f'{fewest} to {most}'} one{'s' * (most != 1)}"
     notes = [
         f"{width} target columns of 0 and 1, rows with {ones}: labels (multilabel), log loss "
         f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "

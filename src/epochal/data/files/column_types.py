@@ -41,8 +41,8 @@ def _shrink(column: pa.Array) -> pa.Array:
         lossy = loses_differences(column.to_numpy(zero_copy_only=False)[:, None], constant=True)[0]
         return column if lossy else column.cast(pa.float32(), safe=False)
     if pa.types.is_int64(column.type):
-        least, most = pc.min_max(column).as_py().values()
-        if least is None or (least >= -(2**31) and most < 2**31):
+        lowest, highest = pc.min_max(column).as_py().values()
+        if lowest is None or (lowest >= -(2**31) and highest < 2**31):
             return column.cast(pa.int32())
     return column
 
@@ -178,8 +178,8 @@ def _check_years(column: pa.ChunkedArray, name: str) -> None:
         return
     days = pa.types.is_date32(column.type)
     each = 1000 if pa.types.is_date64(column.type) else 1 if days else _PER_SECOND[column.type.unit]
-    least, most = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
-    if least < _SECONDS[0] or most > _SECONDS[1]:
+    lowest, highest = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
+    if lowest < _SECONDS[0] or highest > _SECONDS[1]:
         raise Refusal(
             f"{name} must hold dates of the years 1 to 9999; got others, which may be "
             "counted in another unit. Write them as text, or leave the column out of the file."

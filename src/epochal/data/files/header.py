@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from epochal.data.values.missing import MISSING, NUMBER_NA_VALUES
+from epochal.data.values.missing import NA_VALUES, NUMBER_NA_VALUES
 from epochal.errors import Refusal
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -32,7 +32,7 @@ _POINT = re.compile(r"[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
 _SIGNED = re.compile(r"[+-]?\d+")
 _SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
-_NA_VALUES = frozenset((*MISSING, *NUMBER_NA_VALUES)) - {""}
+_NA_VALUES = frozenset((*NA_VALUES, *NUMBER_NA_VALUES)) - {""}
 _MAX_ROWS = 200
 """Rows below the first that determine the column types."""
 

@@ -108,7 +108,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         (reading.decimal, frozenset()) if reading.decimal else decimal_separator(cells, delimiter)
     )
     if decimal == ",":
-        layout.notes.append('a comma is the decimal mark; `decimal="."` changes that.')
+        layout.notes.append('a comma is the decimal separator; `decimal="."` changes that.')
     if layout.header and seen.whole and not layout.body:
         raise Refusal(f"{name} has a header but no rows: a table needs at least 2 rows; got 0.")
     return Dialect(
@@ -175,7 +175,7 @@ class _Layout:
             begin, what = ("begins", "a comment") if len(marked) == 1 else ("begin", "comments")
             self.notes.append(
                 f'{counted(len(marked), "line")} that {begin} with "{prefix}" (the first is line '
-                f"{marked[0].start + 1:,}): left out as {what}; `comment=...` names another mark."
+                f"{marked[0].start + 1:,}): left out as {what}; `comment=...` names another prefix."
             )
             return prefix, others, rows[top - 1] if top else None
         return "", rows, None
@@ -248,7 +248,7 @@ class _Layout:
             raise Refusal(
                 f"line {first.start + 1:,} of {self.name} has {len(cells):,} fields and most others have "
                 f"{self.fields:,}. Correct it; or, if the table begins below it, say so with "
-                f"`skip_rows={first.end}`; or give the delimiter with `delimiter=MARK`."
+                f"`skip_rows={first.end}`; or give the delimiter with `delimiter=CHAR`."
             )
         found = looks_like_header(cells, below) if given is None else given
         if not found and given is None and remark is not None:

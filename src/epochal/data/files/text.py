@@ -141,7 +141,7 @@ class _Reader:
                     yield name, pc.utf8_trim_whitespace(column)
 
     def na_values_in(self, names: Collection[str]) -> Mapping[str, dict[str, int]]:
-        """Counts of each missing-value marker in these columns, whose cells have lost their text."""
+        """Counts of each word for a missing value in these columns, whose cells have lost their text."""
         found: dict[str, Counter[str]] = {}
         for name, column in self._cells(names) if names else ():
             if counts := na_counts(column, self.na_values - {""}):
@@ -159,7 +159,7 @@ def read_text(
     """The table in a text, and notes; rows with another number of fields are refused with their lines.
 
     Columns of `text` are read as text, as are those with ambiguous numbers. The values in `levels`, those of
-    the training by column, are never missing-value markers.
+    the training by column, never mean a missing value.
     """
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
     reader = _Reader(content, dialect, numeric_na_values(reading.missing), [*text, *unclear])
@@ -306,8 +306,8 @@ def _refuse_ragged(content: Content, dialect: Dialect) -> None:
     wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
     if not wrong:
         return
-    mark = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
-    remedy = f"or give the delimiter (it was taken to be a {mark}) with `delimiter=MARK`."
+    delimiter = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {delimiter}) with `delimiter=CHAR`."
     like = f"of {content.name} must have {expected:,} fields like the others; got"
     if len(wrong) == 1:
         ((line, fields),) = wrong

@@ -63,8 +63,8 @@ def in_fractions(inputs: Any) -> bool:
     if inputs.ndim < 3:
         return False
     values = inputs if isinstance(inputs, np.ndarray) else inputs[:64]
-    least, most = _bounds(values)
-    return _image_like(values) and least >= 0 and most <= 1
+    lowest, highest = _bounds(values)
+    return _image_like(values) and lowest >= 0 and highest <= 1
 
 
 _MIN_SIDE = 8
@@ -76,12 +76,12 @@ def _image_like(values: NDArray[Any]) -> bool:
         return values.ndim > 3
     if min(values.shape[1:]) < _MIN_SIDE:
         return False
-    least, most = _bounds(values)
-    return least >= 0 and (most <= 1 or (most <= 255 and bool((values[:64] % 1 == 0).all())))
+    lowest, highest = _bounds(values)
+    return lowest >= 0 and (highest <= 1 or (highest <= 255 and bool((values[:64] % 1 == 0).all())))
 
 
 def _bounds(values: NDArray[Any]) -> tuple[float, float]:
-    """The least and the largest value; NaN where all are missing."""
+    """The lowest and the highest value; NaN where all are missing."""
     return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
 
 
@@ -115,12 +115,12 @@ def as_kept(
 def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if array.size == 0:
         return array.astype(np.uint8), ()
-    least, most, kind = array.min(), array.max(), array.dtype.kind
-    if kind != "b" and least >= 0 and most <= 255 and (kind in "ui" or most > 1):
+    lowest, highest, kind = array.min(), array.max(), array.dtype.kind
+    if kind != "b" and lowest >= 0 and highest <= 255 and (kind in "ui" or highest > 1):
         whole = np.rint(array)
         if (whole == array).all():
             return whole.astype(np.uint8), ()
-    elif kind == "f" and least >= 0 and most <= 1:
+    elif kind == "f" and lowest >= 0 and highest <= 1:
         scaled = array.astype(np.float64) * 255
         whole = np.rint(scaled)
         if np.abs(whole - scaled).max() <= _NEAR:
@@ -129,5 +129,5 @@ def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
             )
     raise Refusal(
         "new samples must be bytes (uint8, 0 to 255) as the training samples were, or numbers that are bytes "
-        f"or bytes divided by 255; got {array.dtype} from {least:g} to {most:g}. Convert them to uint8."
+        f"or bytes divided by 255; got {array.dtype} from {lowest:g} to {highest:g}. Convert them to uint8."
     )

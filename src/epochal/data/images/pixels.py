@@ -86,8 +86,8 @@ class Histogram:
         """A common range for these images and similar new ones.
 
         From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
-        that range from the least to the largest; a few outliers, such as broken pixels, do not count. Other
-        numbers range from the least to the largest, or from 0 to 1.
+        that range from the lowest to the highest; a few outliers, such as broken pixels, do not count. Other
+        numbers range from the lowest to the highest, or from 0 to 1.
 
         >>> Histogram.of(np.array([[3, 4000]], np.uint16)).pixel_range()
         PixelRange(black=0.0, white=4095.0)

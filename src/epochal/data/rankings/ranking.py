@@ -154,7 +154,7 @@ def load_rank_pairs(
     assert isinstance(items.encoder, TableEncoder)
     roles = (called(names, at), f"target {called(names, target_at)}")
     others = tuple(note for note in items.raw_notes if not note.startswith(roles))
-    encoder = PairEncoder(replace(items.encoder, missing=reading.na_values), names[at], pairing)
+    encoder = PairEncoder(replace(items.encoder, na_values=reading.na_values), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, raw_notes=others), groups)
     return replace(found, recipe=Recipe.of("load_rank_pairs", RANKINGS.options, source, arguments))
 
@@ -314,7 +314,7 @@ def pairs_of(
 
 
 def ranked(worth: NDArray[np.float64], groups: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-    """The order of items by group and, least first, by worth; for each place of it two numbers.
+    """The order of items by group and, lowest first, by worth; for each place of it two numbers.
 
     They are the place where its group begins, and the items of the group that are ahead of it.
 

@@ -41,7 +41,7 @@ class WindowEncoder(TableBased):
     kind: ClassVar[str] = "windows"
     loader: ClassVar[str] = "ep.load_windows"
 
-    lags: int
+    window: int
     horizon: int
     stride: int
     relative: str | None
@@ -79,7 +79,7 @@ class WindowEncoder(TableBased):
         return {name: value for name, value in super().to_dict().items() if name != "ahead"}
 
     def check(self) -> None:
-        lengths = (self.lags, self.horizon, self.stride)
+        lengths = (self.window, self.horizon, self.stride)
         if (
             min(lengths) < 1
             or max(*lengths, self.period) > 2**31
@@ -123,22 +123,22 @@ def cut(encoder: WindowEncoder, read: NamedTable, at: dict[int, int], *, trainin
         season = 0
         if (interval := encoder.interval) is not None:
             season = interval.rows_of_season or _SEASONS.get((interval.unit, int(interval.size)), 0)
-        encoder = replace(encoder, period=season if season <= encoder.lags else 0)
+        encoder = replace(encoder, period=season if season <= encoder.window else 0)
     line = _timeline(encoder, found)
     inputs = np.concatenate([_inputs(encoder, features[series.rows], series) for series in found])
     if len(inputs) < 1 + training:
         raise Refusal(
-            f"{source} must give at least {1 + training} windows of {encoder.lags + encoder.horizon} rows; "
-            f"got {len(inputs)}. Use fewer lags or a shorter horizon."
+            f"{source} must give at least {1 + training} windows of {encoder.window + encoder.horizon} rows; "
+            f"got {len(inputs)}. Use a shorter window or horizon."
         )
     targets = None
     if not encoder.ahead:
-        ahead = encoder.lags + np.arange(encoder.horizon)
+        ahead = encoder.window + np.arange(encoder.horizon)
         exact = np.concatenate([series.values[series.begins[:, None] + ahead] for series in found])
         targets = (exact - line.offset[:, None]) / line.scale[:, None]
         targets = targets[:, 0] if encoder.horizon == 1 else targets
     beyond = np.full(encoder.horizon, -1)
-    first = [np.append(series.rows, beyond)[series.begins + encoder.lags] + 1 for series in found]
+    first = [np.append(series.rows, beyond)[series.begins + encoder.window] + 1 for series in found]
     if training:
         raw_notes += _notes(encoder, line)
     return Dataset(
@@ -236,10 +236,10 @@ def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
 
 
 _REMEDIES = {
-    (1, 1): "Give more rows, or train anew with a shorter window (`lags`) or with `across_gaps=True`.",
-    (1, 0): "Use a shorter window (`lags`), or let windows cross gaps: `across_gaps=True`.",
-    (0, 1): "Give more rows, those before them included, or train anew with a shorter window (`lags`).",
-    (0, 0): "Use a shorter window (`lags`) or more rows.",
+    (1, 1): "Give more rows, or train anew with a shorter `window` or with `across_gaps=True`.",
+    (1, 0): "Use a shorter `window`, or let windows cross gaps: `across_gaps=True`.",
+    (0, 1): "Give more rows, those before them included, or train anew with a shorter `window`.",
+    (0, 0): "Use a shorter `window` or more rows.",
 }
 """What to do where no window fits, by whether gaps are the reason and whether the rows are new."""
 
@@ -249,7 +249,7 @@ def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: b
 
     `new`: the window length is fixed by the network.
     """
-    needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
+    needed = encoder.window + (0 if encoder.ahead else encoder.horizon)
     if not any(len(series.begins) for series in found):
         most = max(len(series.rows) for series in found)
         gaps = most >= needed
@@ -258,7 +258,7 @@ def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: b
         of = source if encoder.series_column is None else f"a series of {source}"
         raise Refusal(
             f"{of} must have at least {needed:,} rows{' without a gap in time' if gaps else ''} for a window "
-            f"of {encoder.lags:,}{'' if encoder.ahead else f' and {encoder.horizon} to forecast'}; got "
+            f"of {encoder.window:,}{'' if encoder.ahead else f' and {encoder.horizon} to forecast'}; got "
             f"{most:,}. {_REMEDIES[gaps, new]}"
         )
     short = [
@@ -272,11 +272,11 @@ def _short(encoder: WindowEncoder, found: Sequence[_Series], source: str, new: b
 
 def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
     """The first rows of a series' windows, each within one stretch."""
-    span, found = encoder.lags + encoder.horizon, []
+    span, found = encoder.window + encoder.horizon, []
     for number, (begin, end) in enumerate(parts):
         if encoder.ahead and number == len(parts) - 1:
             # The last window ends at the last row, and the others precede it at equal distances.
-            last = end - encoder.lags
+            last = end - encoder.window
             first = begin + (last - begin) % encoder.stride
         else:
             last, first = end - span, begin
@@ -285,10 +285,10 @@ def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.
 
 
 def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
-    last = np.concatenate([series.values[series.begins + encoder.lags - 1] for series in found])
+    last = np.concatenate([series.values[series.begins + encoder.window - 1] for series in found])
     if encoder.relative == "ratio" and (last <= 0).any():
         at = int(np.argmax(last <= 0))
-        row = np.concatenate([series.rows[series.begins + encoder.lags - 1] for series in found])[at] + 1
+        row = np.concatenate([series.rows[series.begins + encoder.window - 1] for series in found])[at] + 1
         raise Refusal(
             f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; got "
             f'{last[at]:g} in row {row:,}. Use `relative="difference"`.'
@@ -300,7 +300,7 @@ def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
         values=tuple(series.values for series in found),
         series=np.repeat(np.arange(len(found)), [len(series.begins) for series in found]),
         begin=np.concatenate([series.begins for series in found]),
-        span=encoder.lags + encoder.horizon,
+        span=encoder.window + encoder.horizon,
         horizon=encoder.horizon,
         offset=np.zeros(len(last)) if encoder.relative is None else last,
         scale=last if encoder.relative == "ratio" else np.ones(len(last)),
@@ -312,15 +312,15 @@ def _timeline(encoder: WindowEncoder, found: Sequence[_Series]) -> Timeline:
 
 
 def _inputs(encoder: WindowEncoder, features: NDArray[np.float32], series: _Series) -> NDArray[np.float32]:
-    """The windows of one series, float32 (n, lags, features); the first feature is the series itself."""
+    """The windows of one series, float32 (n, window, features); the first feature is the series itself."""
     features[:, 0] = series.values
     if encoder.fill == "forward":
         for column in range(1, features.shape[1]):
             features[:, column] = features[_carried(np.isnan(features[:, column])), column]
-    view = np.lib.stride_tricks.sliding_window_view(features, encoder.lags, axis=0)
+    view = np.lib.stride_tricks.sliding_window_view(features, encoder.window, axis=0)
     inputs: NDArray[np.float32] = np.ascontiguousarray(view[series.begins].transpose(0, 2, 1))
     if encoder.relative is not None:  # to the last value of each window, in float64
-        exact = series.values[series.begins[:, None] + np.arange(encoder.lags)]
+        exact = series.values[series.begins[:, None] + np.arange(encoder.window)]
         inputs[:, :, 0] = (exact - exact[:, -1:]) / (exact[:, -1:] if encoder.relative == "ratio" else 1.0)
     return inputs
 
@@ -343,7 +343,7 @@ def _notes(encoder: WindowEncoder, line: Timeline) -> list[str]:
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
     further = shortlist(encoder.table.features[1:], 3, quote="")
     notes.append(
-        f"target {called(names, encoder.target)}: {ahead} forecast from the {encoder.lags:,} rows before"
+        f"target {called(names, encoder.target)}: {ahead} forecast from the {encoder.window:,} rows before"
         + (f", with {further}" if further else "")
         + f": {len(line.begin):,} windows"
         + (f", one every {encoder.stride:,} rows." if encoder.stride > 1 else ".")

@@ -27,9 +27,9 @@ from epochal.data.tables.frames import NamedTable, is_pair, named_table
 from epochal.data.tables.recognize import TableOptions, recognize
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.table import hints_of
-from epochal.data.values.date_forms import compact_form, written_dates
+from epochal.data.values.date_forms import compact_form, infer_dates
 from epochal.data.values.missing import quoted
-from epochal.data.values.number_forms import written_numbers
+from epochal.data.values.number_forms import infer_numbers
 from epochal.errors import Refusal
 
 _EVEN = 0.8
@@ -153,7 +153,7 @@ def _refuse_unread_time(table: pa.Table, aside: Collection[int | None]) -> None:
         if index in aside or not pa.types.is_string(column.type):
             continue
         filled = column.drop_null()
-        if len(filled) < 2 or written_numbers(column, called(names, index)) is not None:
+        if len(filled) < 2 or infer_numbers(column, called(names, index)) is not None:
             continue
         distinct, digits = pc.count_distinct(filled).as_py(), pc.match_substring_regex(filled, "[0-9]")
         max_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
@@ -176,7 +176,7 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
 
     def holds_numbers(index: int) -> bool:
         column = table.column(index)
-        return _numbers(column) or written_numbers(column, called(names, index)) is not None
+        return _numbers(column) or infer_numbers(column, called(names, index)) is not None
 
     if target is not None:
         index = resolve(target, names, "target")
@@ -288,7 +288,7 @@ def _dated(
     known_as, form, note = called(names, index), "", ""
     if compact := compact_form(column):
         form, note = compact, f"{known_as} is the time, written as {compact}."
-    elif pa.types.is_string(column.type) and (found := written_dates(column, date_format)) is not None:
+    elif pa.types.is_string(column.type) and (found := infer_dates(column, date_format)) is not None:
         if found.odd:
             raise Refusal(
                 f"{known_as} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct "

@@ -196,7 +196,7 @@ def _with_cycle(interval: SamplingInterval, times: Sequence[Times]) -> SamplingI
     offsets = np.unique((together - _FIRST_MONDAY) % int(interval.size))
     if len(offsets) != 1 or interval.size != int(interval.size):
         return interval
-    for cycle, least in _CYCLES:
+    for cycle, minimum in _CYCLES:
         if cycle % interval.size or cycle == interval.size:
             continue
         found = replace(interval, cycle=cycle, offset=int(offsets[0]))
@@ -205,7 +205,7 @@ def _with_cycle(interval: SamplingInterval, times: Sequence[Times]) -> SamplingI
         counts = np.bincount(slot, minlength=int(cycle // interval.size))
         usual = np.flatnonzero(2 * counts >= seen - 1)
         rare = int(counts[counts * 2 < seen - 1].sum())
-        if seen - 1 < least or not 0 < len(usual) < len(counts) or rare > _ODD * len(together):
+        if seen - 1 < minimum or not 0 < len(usual) < len(counts) or rare > _ODD * len(together):
             continue
         return replace(found, slots=tuple(usual.tolist()))
     return interval

@@ -134,7 +134,7 @@ def chronological(
 
     Two moments cut the time that all series share. A sample belongs to the part that holds all its rows,
     inputs and targets; one that crosses a cut, or comes within `gap` rows before it, is in no part. No row
-    that one part predicts is used by another. For windows of one series with stride 1, `lags + horizon -
+    that one part predicts is used by another. For windows of one series with stride 1, `window + horizon -
     1` of them cross each cut.
 
     Args:
@@ -150,8 +150,8 @@ def chronological(
     ([0, 1, 2, 3, 4], [6, 7], [9])
     """
     samples = len(timeline.begin)
-    shares = {"test": test, "validation": validation}
-    sizes = {name: part_size(name, share, samples) for name, share in shares.items()}
+    held_out = {"test": test, "validation": validation}
+    sizes = {name: part_size(name, part, samples) for name, part in held_out.items()}
     free = np.ones(samples, bool)
     parts = dict.fromkeys(sizes, np.empty(0, np.int64))
     for name, size in sizes.items():
@@ -168,7 +168,7 @@ def chronological(
         raise Refusal(
             f"the {samples:,} samples are too few to hold out {held} in the order of time: those that begin "
             f"within {timeline.span - 1 + gap:,} rows before a cut are left out, and none remains to train "
-            "on. Use smaller shares, fewer lags, or a longer series."
+            "on. Use smaller fractions, a shorter window, or a longer series."
         )
     return Split(np.flatnonzero(free), parts["validation"], parts["test"])
 

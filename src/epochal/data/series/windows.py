@@ -32,7 +32,7 @@ def load_windows(
     source: Any,
     *,
     target: ColumnReference | None = None,
-    lags: int = 12,
+    window: int = 12,
     horizon: int = 1,
     stride: int = 1,
     time: ColumnReference | None = None,
@@ -57,17 +57,17 @@ def load_windows(
     comment: str | None = None,
     sheet: str | int | None = None,
 ) -> Dataset:
-    """Windows of an ordered table: `lags` rows are the inputs, the next `horizon` values the targets.
+    """Windows of an ordered table: `window` rows are the inputs, the next `horizon` values the targets.
 
-    Window i begins at row `i * stride` of its series. Inputs are float32 `(n, lags, features)`, the target's
-    own past first; targets `(n,)`, or `(n, horizon)` for more than one step ahead. `fit` splits them in the
-    order of time (see `Settings.split`).
+    Window i begins at row `i * stride` of its series. Inputs are float32 `(n, window, features)`, the
+    target's own past first; targets `(n,)`, or `(n, horizon)` for more than one step. `fit` splits them in
+    the order of time (see `Settings.split`).
 
     Args:
         source: a path, "example:NAME", a data frame, `(frame, "target")`, or numbers `(rows,)` or
             `(rows, columns)`.
         target: the column to forecast, by name or number from 1; the last one with numbers by default.
-        lags: past rows of a window.
+        window: rows of the past that a sample holds.
         horizon: rows ahead to forecast, each an output.
         stride: rows from one window to the next.
         time: the time column; by default the first one with dates, or with whole numbers that increase evenly
@@ -93,22 +93,22 @@ def load_windows(
         Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
             that is no number or misses values.
 
-    >>> data = load_windows(np.arange(6.0), lags=3)
+    >>> data = load_windows(np.arange(6.0), window=3)
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
     arguments = locals().copy()
     reading = chosen(Reading, arguments)
-    names = ("lags", "horizon", "stride")
+    names = ("window", "horizon", "stride")
     lengths = {name: checked(Option(name, 1, _ROWS), arguments[name]) for name in names}
     period = checked(Option("period", None, whole(0, "a whole number of rows")), period)
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))
-    if period is not None and period > lengths["lags"]:
+    if period is not None and period > lengths["window"]:
         raise Refusal(
-            f"`period` must be at most {lengths['lags']:,} (the lags), for the season before to lie in the "
-            f"window; got {period:,}. Use longer windows, or 0 for none."
+            f"`period` must be at most {lengths['window']:,} (the window), for the season before to lie in "
+            f"the window; got {period:,}. Use longer windows, or 0 for none."
         )
     read, target = series_table(source, target, reading, drop)
     options = replace(chosen(TableOptions, arguments), target=target)
@@ -116,7 +116,7 @@ def load_windows(
         columns, time_column, when, by, notes = series_columns(read.table, options, arguments)
     found = {"time_column": time_column, "time": when, "series_column": by}
     given = {**arguments, **lengths, "period": -1 if period is None else period, **found}
-    encoder = chosen(WindowEncoder, given | {"table": replace(columns, missing=reading.na_values)})
+    encoder = chosen(WindowEncoder, given | {"table": replace(columns, na_values=reading.na_values)})
     own = {index: index for index in range(read.table.num_columns)}
     dataset = cut(encoder, replace(read, notes=(*read.notes, *notes)), own, training=True)
     return replace(dataset, recipe=Recipe.of("load_windows", SERIES.options, source, arguments))

@@ -38,7 +38,7 @@ class TargetValues:
     values: NDArray[Any]
     classes: int
 
-    def goes_with(self, column: pa.ChunkedArray) -> bool:
+    def associated_with(self, column: pa.ChunkedArray) -> bool:
         """Whether numbers are associated with the target more than by chance.
 
         Pearson's chi-squared on ranges of the column against classes, or the Kruskal-Wallis statistic for
@@ -46,7 +46,7 @@ class TargetValues:
 
         >>> targets = target_values(np.array([0, 1] * 50), classes=2)
         >>> rising, turning = pa.chunked_array([list(range(100))]), pa.chunked_array([[5, 7] * 50])
-        >>> targets.goes_with(rising), targets.goes_with(turning)
+        >>> targets.associated_with(rising), targets.associated_with(turning)
         (False, True)
         """
         values = _numbers(self.rows_of(column))
@@ -244,7 +244,7 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(((ends - counts / 2) / len(values))[inverse.ravel()])
 
 
-def _deviations(statistic: float, freedom: int) -> float:
+def _deviations(statistic: float, df: int) -> float:
     """A chi-squared statistic as standard normal deviations (Wilson and Hilferty, 1931)."""
-    middle = 2 / (9 * freedom)
-    return float(((statistic / freedom) ** (1 / 3) - (1 - middle)) / np.sqrt(middle))
+    middle = 2 / (9 * df)
+    return float(((statistic / df) ** (1 / 3) - (1 - middle)) / np.sqrt(middle))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from epochal.common.text import counted, shortlist
 from epochal.data.columns import called
 from epochal.data.tables.schema import Column, TableEncoder
-from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
+from epochal.data.values.date_forms import compact_form, infer_dates, parse_dates
 from epochal.data.values.missing import (
     Odd,
     emptied,
@@ -27,9 +27,9 @@ from epochal.data.values.missing import (
 from epochal.data.values.number_forms import (
     NumberForm,
     decimal_of_columns,
+    infer_numbers,
     say,
     unit_remarks,
-    written_numbers,
 )
 from epochal.data.values.rounding import LARGEST, loses_differences
 from epochal.data.values.units import OPPOSITES, factor
@@ -129,7 +129,7 @@ def _fill(raw: NDArray[Any], array: pa.Array, column: Column, name: str, start: 
 
 
 def without_na_values(array: Any, column: Column) -> Any:
-    """Numbers or dates with the missing-value marks as missing."""
+    """Numbers or dates with the words for missing values as missing."""
     if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
     return emptied(array, {*column.na_values, *numeric_na_values(None)})
@@ -147,7 +147,7 @@ def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
         how = f" ({form})" if str(form) else ""
         raise Refusal(
             f'{name} must hold numbers as the training table wrote them{how}; got "{array[row]}" in row '
-            f"{start + row + 1:,}. Correct it, or pass the mark of missing values with `missing=MARKS`."
+            f"{start + row + 1:,}. Correct it, or pass what means a missing value with `missing=VALUES`."
         )
     return numbers
 
@@ -164,7 +164,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
             row = next(row for row, cell in enumerate(array) if cell.is_valid and not _is_number(cell))
             raise Refusal(
                 f'{name} must hold numbers; got "{array[row].as_py()}" in row {start + row + 1:,}. '
-                "Correct it, or pass the mark that stands for a missing value with `missing=MARKS`."
+                "Correct it, or pass what means a missing value with `missing=VALUES`."
             ) from None
     elif pa.types.is_boolean(kind):
         array = array.cast(pa.int8())
@@ -309,7 +309,7 @@ def _numbers(
     if known_na_values(odd):
         return values, f"{name}: {'; '.join(one for one in (units, read_as_missing(odd)) if one)}."
     try:
-        found = written_numbers(cells, name, hint=separator)
+        found = infer_numbers(cells, name, hint=separator)
     except Refusal:  # it mixes units; encoding reports the first cell that does not fit
         return None
     if found is None or not known_na_values(_odd(cells, found.values, column)):
@@ -326,7 +326,7 @@ def _numbers(
 
 
 def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tuple[Odd, ...]:
-    """The cells without a value, except marks that were missing values in training."""
+    """The cells without a value, except words that were missing values in training."""
     return tuple(one for one in odd_cells(cells, values) if one.word not in column.na_values)
 
 
@@ -353,7 +353,7 @@ def _dates(cells: pa.ChunkedArray, column: Column, name: str) -> tuple[pa.Chunke
         return None
     if known_na_values(odd):
         return dates, f"{name}: {read_as_missing(odd)}."
-    found = written_dates(cells)
+    found = infer_dates(cells)
     if found is None or found.doubt or not known_na_values(_odd(cells, found.values, column)):
         return None
     how = "; ".join([found.form or "YYYY-MM-DD", *([read_as_missing(found.odd)] if found.odd else [])])

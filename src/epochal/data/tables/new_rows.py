@@ -156,7 +156,7 @@ def _read_file(
         return read_table(path, reading, drop=unused)
     with naming_sheet(map(of_new_data, content.notes)):
         if reading.missing is None:
-            reading = replace(reading, missing=encoder.missing)
+            reading = replace(reading, missing=encoder.na_values)
         dialect = sniff(content, reading)
         known = {plain_name(column.name) for column in encoder.columns}
         named = dialect.header and known & set(map(plain_name, dialect.names))

@@ -17,7 +17,7 @@ from epochal.data.columns import ColumnReference, called, reference, resolve_all
 from epochal.data.tables.association import TargetValues
 from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
-from epochal.data.values.date_forms import check_format, compact_form, written_dates
+from epochal.data.values.date_forms import check_format, compact_form, infer_dates
 from epochal.data.values.missing import (
     are_na_values,
     emptied,
@@ -26,7 +26,7 @@ from epochal.data.values.missing import (
     read_as_missing,
     refuse_odd,
 )
-from epochal.data.values.number_forms import FEW_LEVELS, Written, say, written_numbers
+from epochal.data.values.number_forms import FEW_LEVELS, ParsedNumbers, infer_numbers, say
 from epochal.data.values.writing_systems import writing_of
 from epochal.errors import Refusal
 
@@ -113,9 +113,9 @@ def recognize(
     if not keep and not column.null_count and pc.all(pc.equal(column, column[0])).as_py():
         note = f"{named.label} is constant ({column[0].as_py()}): left out; {named.option('keep')} keeps it."
         return LeftOut(named.name, index, "constant"), note
-    if (found := _written(column, named, hints)) is not None:
+    if (found := _dates_or_numbers(column, named, hints)) is not None:
         return found
-    reason, remark = ("", "") if keep else no_input(column, named.name, hints.targets)
+    reason, remark = ("", "") if keep else exclusion_reason(column, named.name, hints.targets)
     if reason:
         as_words, reads = option("text", named.reference, of="ep.load_texts"), ""
         if reason == "free text":
@@ -134,14 +134,16 @@ def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> t
     """A column that the user declares numeric: its text must be numbers in one format."""
     if pa.types.is_boolean(column.type):
         return named.column("boolean", bool(column.null_count)), ""
-    found = _written_numbers(column, named, hints)
+    found = _infer_numbers(column, named, hints)
     if found is not None and are_na_values(found.odd, len(column) - column.null_count):
         return _numbers(column, named, found)
     to_numbers(column.combine_chunks(), named.label)  # refuses other text
     return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
 
 
-def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column | LeftOut, str] | None:
+def _dates_or_numbers(
+    column: pa.ChunkedArray, named: _Named, hints: Hints
+) -> tuple[Column | LeftOut, str] | None:
     """Dates and numbers in text; None for everything else."""
     if pa.types.is_temporal(column.type):
         return _date(column, named, "")
@@ -149,9 +151,9 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         return _date(column, named, form)
     if not pa.types.is_string(column.type):
         return None
-    dates = written_dates(column, hints.given.date_format, hints.day_first)
+    dates = infer_dates(column, hints.given.date_format, hints.day_first)
     if dates is None and hints.given.date_format is not None:
-        dates = written_dates(column, None, hints.day_first)
+        dates = infer_dates(column, None, hints.day_first)
     if dates is not None:
         refuse_odd(dates.odd, column, named.label, named.reference, "dates")
         na_values = tuple(one.word for one in dates.odd)
@@ -160,7 +162,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
             found = replace(found, na_values=na_values) if isinstance(found, Column) else found
             note = f"{note.removesuffix('.')}; {read_as_missing(dates.odd)}."
         return found, note
-    if (numbers := _written_numbers(column, named, hints)) is None:
+    if (numbers := _infer_numbers(column, named, hints)) is None:
         return None
     if not known_na_values(numbers.odd) and pc.count_distinct(column).as_py() <= FEW_LEVELS:
         return None
@@ -168,12 +170,12 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     return _numbers(column, named, numbers)
 
 
-def _written_numbers(column: pa.ChunkedArray, named: _Named, hints: Hints) -> Written | None:
-    marks = hints.given.decimal, hints.decimal_separator
-    return written_numbers(column, named.label, named.reference, *marks)
+def _infer_numbers(column: pa.ChunkedArray, named: _Named, hints: Hints) -> ParsedNumbers | None:
+    separators = hints.given.decimal, hints.decimal_separator
+    return infer_numbers(column, named.label, named.reference, *separators)
 
 
-def _numbers(column: pa.ChunkedArray, named: _Named, found: Written) -> tuple[Column, str]:
+def _numbers(column: pa.ChunkedArray, named: _Named, found: ParsedNumbers) -> tuple[Column, str]:
     na_values = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or na_values)
     made = named.column("numeric", missing, text=True, number_format=tuple(found.form), na_values=na_values)
@@ -280,7 +282,7 @@ ENTRY = re.compile(
 """Names of entities (order, patient, ...) whose running number is an identifier."""
 
 
-def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -> tuple[str, str]:
+def exclusion_reason(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -> tuple[str, str]:
     """Why a column is no input, in a word (empty if it is one), and a note.
 
     A number associated with the `targets` is no identifier.
@@ -288,7 +290,7 @@ def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -
     filled, kind, text = column.drop_null(), column.type, pa.types.is_string(column.type)
     if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:
         return "", ""
-    if not text and not _counts(filled):
+    if not text and not _are_nonnegative_integers(filled):
         return "", ""
     distinct = pc.count_distinct(filled).as_py()
     share, few = f"{distinct:,} of {len(filled):,} values differ", distinct < len(filled) / 2
@@ -305,20 +307,20 @@ def no_input(column: pa.ChunkedArray, name: str, targets: TargetValues | None) -
             return "identifier", f"looks like an identifier ({share})"
         by_name = named and not few
         return ("identifier", f"looks like an identifier by its name ({share})") if by_name else ("", "")
-    counted = rows_counted(column)
-    if not counted and (not named or few):
+    counts_rows = rows_counted(column)
+    if not counts_rows and (not named or few):
         gaps = rows_counted(column, gaps=True)
         if named or not (gaps or _numbers_rows(filled, distinct)):
             return "", ""
         how = "counts the rows, with gaps" if gaps else "holds nearly each number once"
         return "", f"{how} ({_range(filled)})"
-    if counted and not named and not ENTRY.fullmatch(name):
+    if counts_rows and not named and not ENTRY.fullmatch(name):
         return "", f"counts the rows ({_range(filled)})"
-    goes = targets is not None and targets.goes_with(column)
-    if counted:
-        sorted_ = ", and goes with the target only as the order of the rows does" if goes else ""
+    associated = targets is not None and targets.associated_with(column)
+    if counts_rows:
+        sorted_ = ", and goes with the target only as the order of the rows does" if associated else ""
         return "identifier", f"looks like a row number (consecutive integers){sorted_}"
-    if goes:
+    if associated:
         return "", f"looks like an identifier by its name ({share}), but goes with the target"
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
     says = " and says nothing about the target" if targets is not None else ""
@@ -369,11 +371,11 @@ def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = (), *, gaps:
     >>> rows_counted(pa.chunked_array([[*range(30), 31, None, 33]]), gaps=True)
     True
     """
-    values, least = column.drop_null(), _DENSE if gaps else 1.0
-    if len(values) < max(2, least * len(column)) or (starts and values[0].as_py() not in starts):
+    values, minimum = column.drop_null(), _DENSE if gaps else 1.0
+    if len(values) < max(2, minimum * len(column)) or (starts and values[0].as_py() not in starts):
         return False
     steps = np.diff(values.to_numpy().astype(np.float64))
-    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= least)
+    return bool((steps >= 1).all() and min((steps == 1).mean(), len(steps) / steps.sum()) >= minimum)
 
 
 def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:
@@ -382,7 +384,7 @@ def _numbers_rows(filled: pa.ChunkedArray, distinct: int) -> bool:
     return distinct == len(filled) >= _DENSE * span
 
 
-def _counts(column: pa.ChunkedArray) -> bool:
+def _are_nonnegative_integers(column: pa.ChunkedArray) -> bool:
     """Whether all values are whole numbers from 0."""
     for part in (column.slice(0, 1000), column):  # most columns end with the first ones
         if pa.types.is_floating(part.type) and not pc.all(pc.equal(pc.floor(part), part)).as_py():

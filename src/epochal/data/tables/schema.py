@@ -30,7 +30,7 @@ class Column:
     `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's numbers,
     `format` the format of text dates, `missing` whether the training table had missing values here, and
     `text` whether the column was text (so that "01" stays "01"). `number_format` is that of text
-    (decimal mark, thousands mark, currency, unit), and `na_values` are words in it that mean a missing value.
+    (decimal separator, thousands separator, currency, unit), and `na_values` are its words for missing ones.
     """
 
     name: str
@@ -101,8 +101,8 @@ class TableEncoder(SampleEncoder):
     target_text: bool
     weight: int | None
     task: Task | None
-    missing: tuple[str, ...] | None = None
-    """The missing-value marks of a text table, if given for training."""
+    na_values: tuple[str, ...] | None = None
+    """The cells that mean a missing value in a text table, if given for training."""
     target_number_format: tuple[str, ...] = ()
     """The number format of a text target, as in `Column.number_format`."""
     target_na_values: tuple[str, ...] = ()
@@ -173,14 +173,13 @@ class TableEncoder(SampleEncoder):
         if len(set(self.names)) < size or len(set(taken)) < len(taken) or not taken:
             raise Damaged("columns must have names of their own, and each be an input once")
         if not _is_number_format(self.target_number_format):
-            raise Damaged("the target's numbers are written with three marks and a unit")
+            raise Damaged("the target's numbers are written with two separators, a currency and a unit")
         for column in self.columns:
             levels = column.all_levels
             if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
                 raise Damaged("a category must have levels, each once")
             if not _is_number_format(column.number_format):
-                marks = "a decimal mark, a thousands mark, a currency and a unit"
-                raise Damaged(f"numbers are written with {marks}")
+                raise Damaged("numbers are written with two separators, a currency and a unit")
             if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
                 raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")
 

@@ -53,7 +53,7 @@ def _load(source: Any, arguments: Mapping[str, Any], progress: ProgressCallback 
     del read  # so that the table can be freed once it is encoded
     found = dataset_of_table(tables.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, TableEncoder)
-    return replace(found, encoder=replace(found.encoder, missing=reading.na_values))
+    return replace(found, encoder=replace(found.encoder, na_values=reading.na_values))
 
 
 def _transform(encoder: TableEncoder, source: Any, context: TrainingContext) -> Dataset:
@@ -94,7 +94,7 @@ def columns_beside(
     reading: Reading = AS_FOUND,
     others: bool = False,
 ) -> pa.Table:
-    """Columns of a source with their original text: 007 stays 007, and 1.234,5 has its marks.
+    """Columns of a source with their original text: 007 stays 007, and 1.234,5 has its separators.
 
     The `source` is the predicted data, a table or an array of two dimensions, with so many `samples` if
     known. All other columns follow the `wanted` ones if `others` is set.

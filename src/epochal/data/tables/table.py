@@ -22,7 +22,7 @@ from epochal.data.tables.encode import encode, plain_numbers, to_dates, without_
 from epochal.data.tables.recognize import ENTRY, Hints, TableOptions, recognize, usual_target
 from epochal.data.tables.schema import Column, LeftOut, TableEncoder
 from epochal.data.tables.target import group_ids, na_counts_of, read_target, weights_of
-from epochal.data.values.date_forms import written_dates
+from epochal.data.values.date_forms import infer_dates
 from epochal.data.values.number_forms import decimal_of_columns
 from epochal.errors import Refusal, join_refusals
 
@@ -51,7 +51,7 @@ def dataset_of_table(
             raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
         if len(names) < 2:
             text = not form_of(table).get("form", FileForm(sheet=source)).sheet
-            remedy = " If fields are separated by another character, pass it with `delimiter=MARK`." * text
+            remedy = " If fields are separated by another character, pass it with `delimiter=CHAR`." * text
             raise Refusal(
                 f"{source} must have at least 2 columns, inputs and a target; got {len(names)}.{remedy}"
             )
@@ -217,7 +217,7 @@ def hints_of(
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue
-        seen = written_dates(column.slice(0, 2000))
+        seen = infer_dates(column.slice(0, 2000))
         if seen is not None and not seen.doubt and all(part in seen.form for part in ("%d", "%m", "/")):
             day_first = seen.form.index("%d") < seen.form.index("%m")
             break
@@ -323,7 +323,7 @@ def rising_note(column: str, kind: str | None, validation: object, test: object)
     if not column or not _at_random(kind, validation, test):
         return ()
     return (
-        f"the rows are in the order of {column}: if they are a series, `ep.load_windows(..., lags=24)` "
+        f"the rows are in the order of {column}: if they are a series, `ep.load_windows(..., window=24)` "
         'forecasts it from its past, and `split="chronological"` holds out the last rows; a random split '
         "trains on the future of what it validates on.",
     )

@@ -19,9 +19,9 @@ from epochal.data.grouping import by_pattern
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MAX_LEVELS, TableOptions, stray_words
 from epochal.data.task import Task, class_order, label_type_of
-from epochal.data.values.date_forms import written_dates
+from epochal.data.values.date_forms import infer_dates
 from epochal.data.values.missing import most_common, one_spelling, refuse_odd, value_counts
-from epochal.data.values.number_forms import decimal_of_columns, say, written_numbers
+from epochal.data.values.number_forms import decimal_of_columns, infer_numbers, say
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 from epochal.settings import TASKS
@@ -70,7 +70,7 @@ def plain_target(
     if not pa.types.is_string(column.type):
         return PlainTarget(column)
     numeric = task == "regression" or (task is None and pc.count_distinct(column).as_py() > FEW_CLASSES)
-    if numeric and (found := written_numbers(column, name, "", decimal, hint)) is not None:
+    if numeric and (found := infer_numbers(column, name, "", decimal, hint)) is not None:
         refuse_odd(found.odd, column, name, "", "numbers")
         na_values = tuple(one.word for one in found.odd)
         return PlainTarget(found.values, f"{name} {say(found)}.", tuple(found.form), na_values)
@@ -125,7 +125,7 @@ def read_target(
 
 
 def na_counts_of(table: pa.Table) -> dict[str, dict[str, int]]:
-    """Counts of the missing-value markers that were read, by column."""
+    """Counts of the cells that were read as missing, by column."""
     return dict(json.loads((table.schema.metadata or {}).get(b"na_values", b"{}")))
 
 
@@ -149,7 +149,7 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
             f'{what} holds numbers, but for "{words[0]}" ({count:,} of {rows:,} values, first in row '
             f"{first:,}); pass {option('missing', words)} to read that as missing."
         )
-    if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
+    if text and task is None and distinct > FEW_CLASSES and infer_dates(column) is not None:
         raise Refusal(
             f"{what} must hold numbers or classes; got dates ({distinct:,} different ones). {other}, or pass "
             '`task="classification"` to make classes of them.'
@@ -160,8 +160,10 @@ def recognize_task(column: pa.ChunkedArray, name: str, task: str | None) -> tupl
         return Task("regression"), f"target {name}: regression, as asked."
     named = text or pa.types.is_boolean(kind)
     if task is None and not named and not _few_whole(column, distinct):
-        least, most = pc.min_max(column).as_py().values()
-        shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
+        lowest, highest = pc.min_max(column).as_py().values()
+        shown = " to ".join(
+            number_word(float(bound), float(highest) - float(lowest)) for bound in (lowest, highest)
+        )
         otherwise = '; `task="classification"` makes classes of them.' if _few_enough(distinct, rows) else "."
         return Task("regression"), (
             f"target {name}: {distinct:,} different numbers from {shown}: regression{otherwise}"
@@ -307,7 +309,7 @@ def target_numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
 
 
 def _refuse_missing(table: pa.Table, target: int, name: str, first: int, named: bool) -> None:
-    """Refuse a target with so many missing values that it may be none, or its markers a class.
+    """Refuse a target with so many missing values that it may be none, or the words for them a class.
 
     If the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """

@@ -188,7 +188,7 @@ def load_texts(
             left_out=others,
             target=target_at,
             weight=weight,
-            missing=reading.na_values,
+            na_values=reading.na_values,
             **form_of(table),
             **labels.fields,
         ),
@@ -253,8 +253,12 @@ def new_texts(encoder: TextEncoder, source: Any, context: TrainingContext) -> Da
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
     cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
-    least, most = int(lengths.min()), int(lengths.max())
-    note = f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    note = (
+        f"all have {longest:,} tokens"
+        if shortest == longest
+        else f"texts have {shortest:,} to {longest:,} tokens"
+    )
     note += f"; {cut:,} are cut to {length:,} (`max_length`)." if cut else "."
     return [note, *([f"{empty:,} texts are empty: the network sees nothing of them."] if empty else [])]
 

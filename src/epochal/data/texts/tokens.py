@@ -21,7 +21,7 @@ TOKENIZERS = ("words", "bpe")
 _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096
 _OFTEN = (5, 50, 50)
-"""Occurrences needed for a piece without word boundaries: least, most, and one per this many texts."""
+"""Occurrences needed for a piece without word boundaries: minimum, maximum, and one per this many texts."""
 _MAX_PIECE = 8
 
 

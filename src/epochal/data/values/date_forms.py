@@ -70,7 +70,7 @@ _JOINT = re.compile(r"^(?P<date>.*?[^\s,T:-])(?P<joint>T|:|,?\s+(?:at\s+|-\s+)?)
 
 
 @dataclass(frozen=True)
-class WrittenDates:
+class ParsedDates:
     """A text column read as dates: their format, and the other cells.
 
     `form` is for `strptime`, empty for 2020-12-31. `doubt` is another format that fits as well.
@@ -239,9 +239,9 @@ def _time(word: str) -> tuple[str, str, str]:
     return time, f"{time} ", ""
 
 
-def written_dates(
+def infer_dates(
     column: pa.ChunkedArray, form: str | None = None, day_first: bool | None = None
-) -> WrittenDates | None:
+) -> ParsedDates | None:
     """The date format of a text column; None if it holds something else.
 
     `form` is the given format; `day_first` is what other columns or the file say.
@@ -287,7 +287,7 @@ def _mixed_forms(column: pa.ChunkedArray, forms: Sequence[str], filled: int) -> 
 
 def _fitting(
     column: pa.ChunkedArray, forms: Sequence[str], filled: int, day_first: bool | None
-) -> WrittenDates | None:
+) -> ParsedDates | None:
     found: dict[str, Any] = {form: parse_dates(column, form) for form in forms}
     counts = {form: len(column) - values.null_count for form, values in found.items()}
     most = max(counts.values(), default=0)
@@ -298,7 +298,7 @@ def _fitting(
     odd = odd_cells(column, found[chosen])
     if most < MOST * filled and not are_na_values(odd, filled):
         return None
-    return WrittenDates("" if chosen == "%Y-%m-%d" else chosen, found[chosen], odd, doubt)
+    return ParsedDates("" if chosen == "%Y-%m-%d" else chosen, found[chosen], odd, doubt)
 
 
 def _decided(best: Sequence[str], found: dict[str, Any], day_first: bool | None) -> tuple[str, str]:

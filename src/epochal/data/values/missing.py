@@ -1,4 +1,4 @@
-"""Cells of a text column: marks of missing values, odd ones, and other spellings of a word."""
+"""Cells of a text column: missing values, odd ones, and other spellings of a word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from epochal.common.option_text import option
 from epochal.data.columns import called
 from epochal.errors import Refusal
 
-MISSING = (
+NA_VALUES = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN", "\\N"),
 )
@@ -25,7 +25,7 @@ NUMBER_NA_VALUES = (
     *("-", "--", "---", "–", "—", ".", "..", "na", "None"),
     *("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
 )
-"""Further markers, which may be values in text: missing only among numbers, dates and amounts."""
+"""Further ones, which may be values in text: missing only among numbers, dates and amounts."""
 
 Counts = Mapping[str, Mapping[str, int]]
 """Counts of each word, by column name."""
@@ -35,12 +35,12 @@ _CODE = re.compile(r"[A-Z]{2}")
 _CODES = 3
 """Other two-letter codes that make "NA" a value."""
 
-MARK_SHARE = 0.2
+NA_WORD_SHARE = 0.2
 """The largest share of a word without digits that is taken as missing."""
 
 _LACKING = frozenset(
     [
-        *(word.lower().replace(" ", "_") for word in (*MISSING, *NUMBER_NA_VALUES)),
+        *(word.lower().replace(" ", "_") for word in (*NA_VALUES, *NUMBER_NA_VALUES)),
         *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
         *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
         *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
@@ -50,15 +50,15 @@ _LACKING = frozenset(
 )
 
 
-def numeric_na_values(missing: Collection[str] | None) -> tuple[str, ...]:
+def numeric_na_values(na_values: Collection[str] | None) -> tuple[str, ...]:
     """Missing-value cells of numeric columns: all known ones, and the given ones."""
-    return tuple(dict.fromkeys((*MISSING, *NUMBER_NA_VALUES, *(missing or ()))))
+    return tuple(dict.fromkeys((*NA_VALUES, *NUMBER_NA_VALUES, *(na_values or ()))))
 
 
 def settle_na_values(
-    table: pa.Table, missing: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
+    table: pa.Table, na_values: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
 ) -> tuple[pa.Table, dict[str, dict[str, int]], tuple[str, ...]]:
-    """The table with missing-value markers in text as missing, counts of each, and notes.
+    """The table with the words for missing values in text as missing, counts of each, and notes.
 
     A word that is a training value of the column (`levels`) is kept. "NA" among two-letter codes
     is Namibia. If almost all other values have digits, those of numbers apply too.
@@ -68,8 +68,8 @@ def settle_na_values(
     >>> settled["country"].null_count, settled["price"].null_count, counts
     (0, 2, {'price': {'-': 1, 'NA': 1}})
     """
-    always = set(MISSING if missing is None else missing) | {""}
-    known = set(numeric_na_values(missing))
+    always = set(NA_VALUES if na_values is None else na_values) | {""}
+    known = set(numeric_na_values(na_values))
     arrays = list(table.columns)
     counts: dict[str, dict[str, int]] = {}
     notes: list[str] = []
@@ -79,23 +79,23 @@ def settle_na_values(
             continue
         arrays[index] = column = pc.utf8_trim_whitespace(column)
         there = na_counts(column, known)
-        na_values = set(there) & always
+        missing = set(there) & always
         if set(there) - always:
             others, digits = _others(column, known, lambda word: any(map(str.isdigit, word)))
-            na_values = set(there) if digits and digits >= _DIGITS_SHARE * others else na_values
-        na_values -= set((levels or {}).get(names[index], ())) - {""}
-        if missing is None and "NA" in na_values and levels is None:
-            others, codes = _others(column, MISSING, _CODE.fullmatch)
+            missing = set(there) if digits and digits >= _DIGITS_SHARE * others else missing
+        missing -= set((levels or {}).get(names[index], ())) - {""}
+        if na_values is None and "NA" in missing and levels is None:
+            others, codes = _others(column, NA_VALUES, _CODE.fullmatch)
             if others >= _CODES and codes >= 0.9 * others:
-                na_values.discard("NA")
+                missing.discard("NA")
                 times = "once" if there["NA"] == 1 else f"{there['NA']:,} times"
                 notes.append(
                     f'{called(names, index)} has "NA" among codes of two letters ({times}): kept '
                     'as a value; `missing=["NA"]` reads it as missing.'
                 )
-        if na_values:
-            arrays[index] = emptied(column, na_values)
-        if found := {word: count for word, count in there.items() if word in na_values - {""}}:
+        if missing:
+            arrays[index] = emptied(column, missing)
+        if found := {word: count for word, count in there.items() if word in missing - {""}}:
             counts[names[index]] = found
     return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
 
@@ -120,10 +120,10 @@ def na_counts(column: pa.ChunkedArray | pa.Array, na_values: Collection[str]) ->
 
 
 def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
-    """A note on the markers found, if any.
+    """A note on the cells read as missing, if any.
 
     >>> na_note(["id", "age"], {"age": {"NA": 3}})
-    ('read as missing: "NA" (3 in column 2 ("age")); `missing=...` replaces the marks.',)
+    ('read as missing: "NA" (3 in column 2 ("age")); `missing=...` names others.',)
     """
     columns: dict[str, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
@@ -132,7 +132,7 @@ def na_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
     if not columns:
         return ()
     shown = ", ".join(f'"{word}" ({_where(names, found)})' for word, found in columns.items())
-    return (f"read as missing: {shown}; `missing=...` replaces the marks.",)
+    return (f"read as missing: {shown}; `missing=...` names others.",)
 
 
 def _where(names: Sequence[str], found: Sequence[tuple[int, int]]) -> str:
@@ -186,7 +186,7 @@ def are_na_values(odd: Sequence[Odd], cells: int) -> bool:
     count = sum(one.count for one in odd)
     if not others:
         return count <= cells / 2
-    return len(others) == 1 and not re.search(r"\d", others[0].word) and count <= MARK_SHARE * cells
+    return len(others) == 1 and not re.search(r"\d", others[0].word) and count <= NA_WORD_SHARE * cells
 
 
 def refuse_odd(

@@ -1,4 +1,4 @@
-"""Numbers as people write them: thousands marks, currencies, percent, units, signs of accountants."""
+"""Numbers as people write them: thousands separators, currencies, percent, units, signs of accountants."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST = 0.9
 FEW_LEVELS = 20
 """Words, and numbers in unknown units, with at most this many values together are a category."""
 _ROWS = 2000
-"""Rows by which the decimal mark of a table is recognized."""
+"""Rows by which the decimal separator of a table is recognized."""
 _GROUPS = (",", ".", " ", "'", "_")
 _CELL = (
     r"^(?P<before>[^0-9]*?)(?P<body>[.,]?[0-9](?:[0-9.,' _]*[0-9])?)(?P<power>[eE][+-]?[0-9]+)?(?P<after>.*)$"
@@ -54,7 +54,7 @@ _DIGITS = [
 
 
 class NumberForm(NamedTuple):
-    """The number format of a column: marks, currency and unit, as in a schema's column.
+    """The number format of a column: separators, currency and unit, as in a schema's column.
 
     >>> NumberForm(",", ".", "", "kg").read(pa.array(["1.234,5 kg", "500 g", "x"])).to_pylist()
     [1234.5, 0.5, None]
@@ -106,13 +106,13 @@ class NumberForm(NamedTuple):
             return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
         names = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
         group = f"thousands separated by {names[self.group]}" if self.group else ""
-        comma = "a comma as the decimal mark" if self.decimal == "," else ""
+        comma = "a comma as the decimal separator" if self.decimal == "," else ""
         unit = " ".join(filter(None, ("in", self.money, self.unit))) if self.money or self.unit else ""
         return ", ".join(filter(None, (group, comma, unit)))
 
 
 @dataclass(frozen=True)
-class Written:
+class ParsedNumbers:
     """A text column read as numbers: float64, missing for missing and odd cells."""
 
     values: pa.ChunkedArray
@@ -120,14 +120,14 @@ class Written:
     odd: tuple[Odd, ...]
     example: str
     doubt: str = ""
-    """The decimal mark of the alternative reading, if the cells are ambiguous."""
+    """The decimal separator of the alternative reading, if the cells are ambiguous."""
     proves: str = ""
     """The decimal separator, if a cell is unambiguous: it has that one, or another for thousands."""
     remarks: tuple[str, ...] = ()
     """Remarks on cells with another unit than most, or none."""
 
 
-def say(found: Written) -> str:
+def say(found: ParsedNumbers) -> str:
     """How a column was read as numbers, without a period."""
     parts = ["holds numbers"]
     if found.example:
@@ -141,17 +141,17 @@ def say(found: Written) -> str:
     return "; ".join(parts)
 
 
-def written_numbers(
+def infer_numbers(
     column: pa.ChunkedArray, name: str, reference: str | int = "", decimal: str | None = None, hint: str = ""
-) -> Written | None:
+) -> ParsedNumbers | None:
     """The numbers of a text column; None if fewer than `MOST` of its cells are numeric.
 
     Args:
         reference: the column in an option; empty if no option takes it.
         decimal: the given decimal separator, "." or ",".
-        hint: the decimal mark of the file or other columns, which resolves ambiguous cells; empty if unknown.
+        hint: that of the file or other columns, which resolves ambiguous cells; empty if unknown.
 
-    >>> found = written_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> found = infer_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> found.values.to_pylist(), tuple(found.form)
     ([1200.0, 35.5, None], ('.', ',', '$', ''))
     """
@@ -163,9 +163,9 @@ def written_numbers(
     first = filled.slice(0, 1000)
     if unit := joint_unit(first):
         form = NumberForm(group=":", unit=unit)
-        return _written(column, form.read(column.combine_chunks()), form)
+        return _parsed(column, form.read(column.combine_chunks()), form)
     if unit := opposites_in(first):
-        signed = written_numbers(with_signs(column, unit), name, reference, decimal, hint)
+        signed = infer_numbers(with_signs(column, unit), name, reference, decimal, hint)
         if signed is None or signed.form.unit:
             return None
         form = signed.form._replace(unit=unit)
@@ -191,16 +191,16 @@ def written_numbers(
         return None  # codes such as 007
     marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), separator)).as_py()
     proves = separator if marked and not doubt else ""
-    return _written(column, form._numbers(parts), form, doubt, proves, _remarks(units, form))
+    return _parsed(column, form._numbers(parts), form, doubt, proves, _remarks(units, form))
 
 
-def _written(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more: Any) -> Written | None:
+def _parsed(column: pa.ChunkedArray, numbers: pa.Array, form: NumberForm, *more: Any) -> ParsedNumbers | None:
     """A column with its numbers, unless too many cells are none."""
     values, filled = pa.chunked_array([numbers], pa.float64()), len(column) - column.null_count
     odd = odd_cells(column, values)
     if filled - sum(one.count for one in odd) < MOST * filled and not are_na_values(odd, filled):
         return None
-    return Written(values, form, odd, _example(column, values, form), *more)
+    return ParsedNumbers(values, form, odd, _example(column, values, form), *more)
 
 
 def _in_one_way(words: Any) -> Any:
@@ -225,7 +225,7 @@ def _in_one_way(words: Any) -> Any:
 
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Currency, unit, sign, digits with marks, and power of ten; missing for non-numbers."""
+    """Currency, unit, sign, digits with separators, and power of ten; missing for non-numbers."""
     cell = pc.extract_regex(_in_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
@@ -273,7 +273,7 @@ def _split(pair: str) -> tuple[str, str, bool]:
 
 
 def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
-    """Digits without marks, ready for a cast; missing if no number of this format."""
+    """Digits without separators, ready for a cast; missing if no number of this format."""
     dot, separator = re.escape(decimal), re.escape(group)
     pattern = rf"^[0-9]*(?:{dot}[0-9]*)?$"
     if group:
@@ -303,7 +303,7 @@ def _separators(body: Any, decimal: str | None, hint: str) -> tuple[str, str, st
     grouped = [(separator, group) for separator, group in good if group in (".", ",")]
     if decimal is None and len(used) == 1 and plain and grouped:
         return _by_the_column(body, used[0], hint)
-    # The fewest marks that explain the cells.
+    # The fewest separators that explain the cells.
     separator, group = min(good, key=lambda pair: (bool(pair[1]), pair[0] != hint, pair[0] != "."))
     return separator, group, ""
 
@@ -365,7 +365,7 @@ def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm)
 
 
 def decimal_of_columns(table: pa.Table) -> str:
-    """The decimal mark of a table: the file's if a comma, else inferred from the columns.
+    """The decimal separator of a table: the file's if a comma, else inferred from the columns.
 
     Empty if they are inconclusive. The metadata `separator` has what was inferred before a text was replaced.
 
@@ -387,7 +387,7 @@ def decimal_of_columns(table: pa.Table) -> str:
             proved.add(known)  # text of a file read with this separator
             continue
         try:
-            found = written_numbers(column, "")
+            found = infer_numbers(column, "")
         except Refusal:
             continue  # mixed units: refused when the column is used
         if found is not None and found.proves:

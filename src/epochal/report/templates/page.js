@@ -122,11 +122,11 @@
     return ticks.filter((_, i) => i % step === 0);
   }
 
-  const least = (seen) => seen.reduce((a, b) => Math.min(a, b), Infinity), most = (seen) => seen.reduce((a, b) => Math.max(a, b), -Infinity);
+  const lowest = (seen) => seen.reduce((a, b) => Math.min(a, b), Infinity), highest = (seen) => seen.reduce((a, b) => Math.max(a, b), -Infinity);
 
   // The limits of a plain axis over what is to be seen, a little wider; not below 0 where nothing is.
   function span(seen, more = 0.06) {
-    const all = seen.filter(known), low = least(all), high = most(all), margin = more * (high - low || Math.abs(high) || 1);
+    const all = seen.filter(known), low = lowest(all), high = highest(all), margin = more * (high - low || Math.abs(high) || 1);
     return all.length ? [low < 0 ? low - margin : Math.max(0, low - margin), high + margin] : [0, 1];
   }
 
@@ -216,7 +216,7 @@
       const cut = Math.floor(bounds.length * 0.002), inner = bounds.slice(cut, bounds.length - cut), base = spec.baseline, shapes = [], notes = [];
       if (base !== null) inner.push(base);
       const labels = wide(), height = labels ? (loss ? 400 : 270) : loss ? 330 : 230, bottom = last ? 46 : 26, tall = height - 34 - bottom;
-      const yaxis = log ? logAxis(colors, "", inner, { upright: true, pixels: tall }) : axis(colors, "", { range: span(inner), nticks: 6, exponentformat: most(inner) >= 1000 ? "SI" : "power" });
+      const yaxis = log ? logAxis(colors, "", inner, { upright: true, pixels: tall }) : axis(colors, "", { range: span(inner), nticks: 6, exponentformat: highest(inner) >= 1000 ? "SI" : "power" });
       yaxis.automargin = false;
       if (base !== null && !(log && base <= 0)) {
         shapes.push(level(base, colors.soft));
@@ -333,8 +333,8 @@
     const all = data.settings, log = ticked("dots", "log");
     const seen = all.flatMap((s) => [s.mean, ...s.values]).filter(known);
     const names = all.map((s) => folded(s.name, wide() ? 30 : 15)), step = Math.max(30, 10 + 17 * Math.max(...names.map((rows) => rows.length)));
-    const [lower, upper] = clipped(seen), least = Math.min(...seen.filter((u) => u > 0)) / 2;
-    const fits = (v) => (!known(v) ? null : log ? Math.max(v, least) : Math.min(Math.max(v, lower), upper));
+    const [lower, upper] = clipped(seen), lowest = Math.min(...seen.filter((u) => u > 0)) / 2;
+    const fits = (v) => (!known(v) ? null : log ? Math.max(v, lowest) : Math.min(Math.max(v, lower), upper));
     const at = new Map(all.map((s, i) => [s, i]));
     const faint = all.flatMap((s) => s.values.map((v, i) => [v, at.get(s) + ((i % 5) - 2) * 0.055])).filter(([v]) => known(v));
     const traces = [{ x: faint.map((p) => p[0]), y: faint.map((p) => p[1]), mode: "markers", marker: { size: 4.5, color: tint(colors.soft, 0.42) }, ...silent }];
@@ -396,7 +396,7 @@
     // The first steps of a diverging training would hide all the rest.
     const inner = seen.slice(Math.floor(seen.length * 0.004), Math.max(1, Math.ceil(seen.length * 0.96)));
     if (known(which.target)) inner.push(which.target);
-    const shapes = [], notes = [], end = Math.max(0, most(xs));
+    const shapes = [], notes = [], end = Math.max(0, highest(xs));
     if (known(which.target)) {
       shapes.push(level(which.target, colors.soft, { layer: "above" }));
       notes.push(note("target", { xref: "paper", x: 0, xanchor: "left", xshift: 6, y: logy ? Math.log10(which.target) : which.target, yanchor: data.higher ? "bottom" : "top", bgcolor: tint(colors.card, 0.7), font: { color: colors.soft } }));
@@ -455,7 +455,7 @@
   function work(box, colors) {
     const ert = data.ert, points = ert.points.filter((p) => known(p.at) && p.at > 0), missed = points.filter((p) => p.reached === 0), there = points.filter((p) => p.reached);
     const sizes = points.map((p) => p.batch), middle = points.map((p) => p.at);
-    const upper = most(middle) * 5, lower = least(middle) / 5;
+    const upper = highest(middle) * 5, lower = lowest(middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, lower) : null, known(p.high) ? Math.min(p.high, upper) : null])];
     const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
     const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: ert.turns ? 0.14 : 0, pixels: 400 });
@@ -506,7 +506,7 @@
     const best = new Map(), sign = linear && data.higher ? -1 : 1;
     for (const p of there) if (!best.has(p.batch) || sign * p.at < sign * best.get(p.batch).at) best.set(p.batch, p);
     const path = [...best.values()].sort((a, b) => a.batch - b.batch);
-    const inner = linear ? usual(all.map((p) => p.at)) : all.map((p) => p.at), low = least(inner) / 4, high = most(inner) * 4, [under, over] = clipped(inner);
+    const inner = linear ? usual(all.map((p) => p.at)) : all.map((p) => p.at), low = lowest(inner) / 4, high = highest(inner) * 4, [under, over] = clipped(inner);
     const near = there.filter((p) => inner.includes(p.at)), far = there.filter((p) => !inner.includes(p.at));
     const cut = (v) => (!known(v) ? null : linear ? Math.min(Math.max(v, under), over) : Math.min(Math.max(v, low), high));
     const seen = [...inner, ...near.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
@@ -594,7 +594,7 @@
     if (first) {
       const seen = loss.lines.flatMap((one) => one.mean.filter(known));
       first.parentElement.hidden = loss.kind !== "loss" || !loss.log_possible;
-      first.checked = !first.parentElement.hidden && most(seen) > 30 * least(seen);
+      first.checked = !first.parentElement.hidden && highest(seen) > 30 * lowest(seen);
     }
     const select = field("lines", "quantity");
     if (select) {
