@@ -45,7 +45,7 @@ def study(
         Candidate("", MLP(32), {}),
         "updates",
         cost=lambda size: 1.0,
-        most_updates=lambda size: most_updates,
+        max_updates=lambda size: most_updates,
         patience=lambda size: float(most_updates),
         run=lambda phase, jobs: runner.run(jobs),
         per_epoch=32,

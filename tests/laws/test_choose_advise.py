@@ -90,7 +90,7 @@ def consistent(advice: Advice) -> None:
         assert advice.learning_rate.value in {one.learning_rate for one in ours}
     assert ours, "the advised setting cannot be told apart from itself"
     for one in advice.tried:
-        middle, low, high = one.cost
+        middle, low, high = one.value
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
         assert 0 <= one.updates_to_target.reached <= one.repeats > 0
     assert len(advice.best_epochs) == len(advice.improving)
@@ -116,7 +116,7 @@ def strict_json(advice: Advice) -> dict[str, Any]:
 
 def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
     consistent(advice)
-    assert (advice.goal, advice.optimizer, advice.column) == ("time", "sgd", "validation.loss")
+    assert (advice.goal, advice.optimizer, advice.monitor) == ("time", "sgd", "validation.loss")
     assert not advice.higher_is_better and advice.folder == folder
     rate = advice.learning_rate
     assert rate is not None and rate.value in {one.learning_rate for one in advice.tried}
@@ -128,8 +128,8 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
         for one in advice.tried
         if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
     ]
-    assert best.ratio[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
-    assert best.cost[0] == min(one.cost[0] for one in advice.tried if one.repeats == best.repeats)
+    assert best.effect[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
+    assert best.value[0] == min(one.value[0] for one in advice.tried if one.repeats == best.repeats)
 
 
 def test_its_options_are_those_of_fit(advice: Advice) -> None:
@@ -187,13 +187,13 @@ def test_other_goals(goal: str) -> None:
     consistent(advice)
     assert advice.goal == goal and advice.theory is None
     if goal == "quality":
-        assert all(0 < one.cost[0] < 2 for one in advice.tried if one.tied), "losses"
+        assert all(0 < one.value[0] < 2 for one in advice.tried if one.tied), "losses"
         assert all(one.epochs is None or one.epochs >= 1 for one in advice.tried)
         assert goal in advice.table[0]
     else:
         for one in advice.tried:
             scale = one.batch_size if goal == "samples" else 1
-            assert one.cost[0] == pytest.approx(one.updates_to_target.expected * scale)
+            assert one.value[0] == pytest.approx(one.updates_to_target.expected * scale)
     plot(advice)
 
 
@@ -237,7 +237,7 @@ def test_regression_with_a_metric_that_grows() -> None:
     upwards = {**FAST, "monitor": "validation.r2", "batch_size": 16}
     advice = advise(NET, data, **upwards)
     consistent(advice)
-    assert advice.higher_is_better and advice.column == "validation.r2"
+    assert advice.higher_is_better and advice.monitor == "validation.r2"
     plot(advice)
     # Negative control: the noise scale has a value at a given rate, and yet nothing is concluded from it.
     given = advise(NET, data, learning_rate=0.01, **upwards)
@@ -352,9 +352,9 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
 def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) -> None:
     from dataclasses import replace
 
-    lost = replace(advice.tried[0], cost=(math.inf, 3.0, math.inf), tied=False)
-    open_end = replace(advice.tried[-1], cost=(1.0, 0.5, math.inf))
-    none = replace(advice.tried[-1], cost=(1.0, math.nan, math.nan))
+    lost = replace(advice.tried[0], value=(math.inf, 3.0, math.inf), tied=False)
+    open_end = replace(advice.tried[-1], value=(1.0, 0.5, math.inf))
+    none = replace(advice.tried[-1], value=(1.0, math.nan, math.nan))
     figure = plot(replace(advice, tried=(lost, open_end, none)))
     words = [text.get_text() for text in figure.axes[0].texts]
     assert any("1 never got there" in word for word in words)

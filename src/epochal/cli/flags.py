@@ -163,7 +163,7 @@ _STOPPING = (
     Option("patience", None, POSITIVE, "Stop after so many without improvement.", "EPOCHS"),
     Option("min_delta", None, NOT_NEGATIVE, "For --patience: what counts as improvement.", "X"),
     Option("min_epochs", None, NOT_NEGATIVE, "For --patience: not before that epoch.", "EPOCHS"),
-    Option("target_value", None, NUMBER, "Stop when the monitored column reaches V.", "V"),
+    Option("target_value", None, NUMBER, "Stop when the monitored metric reaches V.", "V"),
     Option("max_seconds", None, POSITIVE, "Training time of a repeat, at most.", "SECONDS"),
     Option("max_updates", None, whole(1), "Updates of a repeat, at most.", "UPDATES"),
     Option("stop_gl", None, POSITIVE, "Prechelt's generalization loss, in %.", "ALPHA"),
@@ -229,23 +229,23 @@ TRAIN: Sections = {
     "Options": _CONFIG,
 }
 
-_JUDGED: Sections = {
+_HELD_OUT: Sections = {
     **_SOURCES,
     "Data": tuple(
         {
             "validation": but(
-                "validation", "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file."),
+                "validation", "Held out to compare by: 0.2 or 20% of the rows, 20 rows, or a file."),
             "test": but("test", "Held out and not looked at; likewise."),
         }.get(str(one), one)
         for one in _DATA
     ),
 }
-_TARGET_VALUE = Option("target_value", None, NUMBER, "What the judged column is to reach. [measured]", "V")
+_TARGET_VALUE = Option("target_value", None, NUMBER, "The monitored metric to reach. [measured]", "VALUE")
 _FOLDER = Option("out", None, PATH, "The folder of the results. [new, in runs/]", "FOLDER", "o")
 _CHOSEN = ("precision", "deterministic", *_LOSS)
 
 COMPARE: Sections = {
-    **_JUDGED,
+    **_HELD_OUT,
     "Grid": (
         but(
             "batch_size",
@@ -296,7 +296,7 @@ COMPARE: Sections = {
 }
 
 ADVISE: Sections = {
-    **_JUDGED,
+    **_HELD_OUT,
     "Model": _NETWORK,
     "Training": (
         Option(
@@ -304,10 +304,12 @@ ADVISE: Sections = {
             "GOAL", "g"),
         but("batch_size", "Keep this one. [searched]"),
         but("learning_rate", "Keep this one. [searched]"),
-        but("epochs", f"Passes, at most. [{ADVISE_DEFAULTS['epochs']:,}, ended early]", default=None),
         but(
-            "repeats", f"Seeds of the search; 10 or more check it. [{ADVISE_DEFAULTS['repeats']}]",
+            "epochs", f"Maximum number of epochs; trainings stop early. [{ADVISE_DEFAULTS['epochs']}]",
             default=None),
+        but(
+            "repeats", "Repeats of the search; the result is checked on at least 10 more. "
+            f"[{ADVISE_DEFAULTS['repeats']}]", default=None),
         *("seed", "optimizer", "optimizer_options", *_GRADIENT, *_CHOSEN),
         but("order", "As for train, but blocks."),
         *("remainder", "vary"),

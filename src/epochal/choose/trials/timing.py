@@ -150,7 +150,7 @@ def update_time(runner: TrialRunner, candidate: Candidate, seconds: float = 0.2)
     each = np.array(times or [stack.seconds / max(stack.update, 1)])
     least, size = float(each.min()), stack.plan.segments[0][1]
     found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
-    runner.count(stack.update)
+    runner.add_updates(stack.update)
     runner.store.add_timing(candidate.name, asdict(found))
     return found
 

@@ -57,7 +57,7 @@ class EventPrinter:
             case Unsaved():
                 notes = (f"not saved: {event.reason}; the training goes on and tries again",)
             case ClusterNote():
-                notes = (event.words,)
+                notes = (event.text,)
             case RunEnded():
                 self._display.close(self._status.last_line())
                 notes = (event.run.failed, event.unsaved)
