@@ -97,8 +97,8 @@ def consistent(advice: Advice) -> None:
     assert len(advice.curves.repeats) == len(advice.best_epochs)
     assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
     assert all(0 < point.seconds < 60 for point in advice.timing.points)
-    assert math.isfinite(advice.target_value) and advice.target_words and advice.decided_by
-    assert advice.noise is not None or advice.noise_words
+    assert math.isfinite(advice.target_value) and advice.target_text and advice.decided_by
+    assert advice.noise is not None or advice.noise_text
     cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
     assert cost.of_one_training > 0 and cost.of_grid > 0 and "repeats" in cost.grid
@@ -228,7 +228,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 def test_a_target_that_is_given(advice: Advice) -> None:
     found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
-    assert found.target_value == 0.6 and "as given" in found.target_words
+    assert found.target_value == 0.6 and "as given" in found.target_text
 
 
 def test_regression_with_a_metric_that_grows() -> None:
@@ -248,7 +248,7 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    assert "each repeat has a split and a target of its own" in advice.target_words
+    assert "each repeat has a split and a target of its own" in advice.target_text
     expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.metrics["validation.accuracy"]
@@ -274,7 +274,7 @@ def test_the_promise_on_shared_rows_counts_them(shared: str) -> None:
     widths = [high - low for low, high in (found.quality.ci95, whole, plain.ci95)]
     assert widths[0] == pytest.approx(widths[1], rel=0.6) and widths[0] > 2 * widths[2]
     assert any("the same 20 samples" in note for note in found.notes)
-    assert "all repeats share one split, and each has a target of its own" in found.target_words
+    assert "all repeats share one split, and each has a target of its own" in found.target_text
 
 
 def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:
