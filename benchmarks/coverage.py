@@ -1,6 +1,6 @@
 """How often do the 95 % intervals of `run.metrics` hold what new samples show? Tables whose truth is known.
 
-The truth of a table is the mean over other repeats, trained in the same way on it, of the figure on 5,000 new
+The truth of a table is the mean over other repeats, trained in the same way on it, of the metric on 5,000 new
 rows; of noise it is one half. Beside it stands Student's interval of the mean over repeats, which knows
 neither that they share rows nor that the epoch was chosen on them. Where tables are split by time, inputs and
 noise of a row depend on those of the row before; where they are split by groups, rows of a group share both.
@@ -159,7 +159,7 @@ def table_of(name: str, title: str, found: Sequence[Found], notes: Sequence[str]
         name,
         title,
         {
-            "part": "figure on",
+            "part": "metric on",
             **({} if splits == ["random"] else {"split": "split"}),
             "kind": "tables of",
             "rows": "rows",

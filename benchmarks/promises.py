@@ -1,9 +1,9 @@
-"""Does an advice hold on fresh seeds, is it as good as the defaults, and does it abstain on noise?
+"""Does an advice hold on new seeds, is it as good as the defaults, and does it abstain on noise?
 
 Ten tables of scikit-learn and of known making, with Adam and with plain SGD. For each the advice (goal
-quality, 10 repeats) and the defaults are trained on 30 fresh seeds: the advice for the advised epochs, the
+quality, 10 repeats) and the defaults are trained on 30 new seeds: the advice for the advised epochs, the
 defaults for 100 epochs, read at the epoch that the other seeds choose. The promise holds where the mean over
-the fresh seeds lies in its interval. And 20 tables of noise, whose columns say nothing about the target.
+the new seeds lies in its interval. And 20 tables of noise, whose columns say nothing about the target.
 
 That is about other seeds. For other rows, small tables of known making are drawn anew, validated on random
 splits, on a file, or in order: the promise holds where the mean loss of ten seeds on 4,000 new rows lies in
@@ -27,7 +27,7 @@ from benchmarks.measure import Aim, Table
 from epochal.choose.advice.advise import advise
 from epochal.choose.search.final_estimate import Criteria, FinalEstimate, final_of
 from epochal.choose.search.final_step import DEFAULT_EPOCHS, default_point
-from epochal.choose.search.quality_search import EQUIVALENCE
+from epochal.choose.search.quality_search import NONINFERIORITY_MARGIN
 from epochal.choose.search.search import Point, Search
 from epochal.choose.trials.target_values import baseline, cost_of
 from epochal.choose.trials.trial import Candidate, Job
@@ -100,7 +100,7 @@ def replace_size(settings: Settings) -> Settings:
 
 
 def cell(name: str, optimizer: str) -> dict[str, Any]:
-    """One advice, and what fresh seeds say about it."""
+    """One advice, and what new seeds say about it."""
     path = FOLDER / f"{name}-{optimizer}.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text())
@@ -116,7 +116,7 @@ def cell(name: str, optimizer: str) -> dict[str, Any]:
         tested = fresh(name, optimizer, Point(int(advice.batch_size.value), step), int(advice.epochs.value))
         usual = fresh(name, optimizer, None, DEFAULT_EPOCHS)
         low, high = advice.quality.ci95
-        apart = tested.less(usual)
+        apart = tested.paired_difference(usual)
         found |= {
             "advised": [advice.batch_size.value, advice.learning_rate.value, advice.epochs.value],
             "promise": [advice.quality.mean, low, high],
@@ -210,16 +210,16 @@ def publish_rows() -> None:
 def main() -> None:
     table = Table(
         "promises",
-        f"Advice (goal quality, MLP 64-64) on {FRESH} fresh seeds",
+        f"Advice (goal quality, MLP 64-64) on {FRESH} new seeds",
         {
             "table": "table",
             "optimizer": "optimizer",
             "advised": "advised batch, rate, epochs",
-            "promise": "final_seeds validation loss (95 %)",
-            "fresh": "fresh seeds",
+            "promise": "promised validation loss (95 %)",
+            "fresh": "new seeds",
             "usual": "the defaults on them",
             "apart": "advice less defaults (95 %)",
-            "failed": "fresh seeds that failed: advice, defaults",
+            "failed": "new seeds that failed: advice, defaults",
         },
         notes=[
             "Failed: not finite, or worse than the baseline at the end.",
@@ -248,21 +248,22 @@ def main() -> None:
         table.rows.append(row)
     held = [one["promise"][1] <= one["fresh"] <= one["promise"][2] for one in told]
     lower, higher = ([one for one in told if one["apart"][end] * sign > 0] for end, sign in ((2, -1), (1, 1)))
-    worse = [one for one in higher if one["apart"][0] > EQUIVALENCE * one["span"]]
+    worse = [one for one in higher if one["apart"][0] > NONINFERIORITY_MARGIN * one["span"]]
     table.notes.append(
         f"Of {len(told)} advices {len(lower)} are significantly better than the defaults, {len(higher)} "
-        f"significantly worse, and {len(worse)} of those by more than the margin of equivalence "
-        f"({EQUIVALENCE:.0%} of what the defaults gain on the baseline)."
+        f"significantly worse, and {len(worse)} of those by more than the margin of non-inferiority "
+        f"({NONINFERIORITY_MARGIN:.0%} of what the defaults gain on the baseline)."
     )
     gain = [-one["apart"][0] / one["span"] for one in told]
     table.aims += [
         Aim("tables of noise on which it abstains", sum(not one["recommended"] for one in noise), NOISE - 1),
         Aim("share of promises that hold", float(np.mean(held)), 0.95),
-        Aim("advices significantly worse than the defaults, by more than the margin", len(worse), 0,
+        Aim("recommendations significantly worse than the defaults, by more than the margin", len(worse), 0,
             at_most=True),
-        Aim("advices significantly worse than the defaults, by any amount", len(higher), 1, at_most=True),
+        Aim("recommendations significantly worse than the defaults, by any amount", len(higher), 1,
+            at_most=True),
         Aim("median gain on the defaults, share of their gain on the baseline", float(np.median(gain)), 0.0),
-        Aim("fresh seeds that failed, of all", sum(one["failed"] for one in told) / (FRESH * len(told)), 0.02,
+        Aim("new seeds that failed, of all", sum(one["failed"] for one in told) / (FRESH * len(told)), 0.02,
             at_most=True),
     ]  # fmt: skip
     table.publish()

@@ -195,7 +195,7 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
         "best": [whole.batch_size, rate_at(whole.exponent or 0)],
         "regret": float(np.exp(np.mean(np.log(ratios)))),
         "regret_in_sample": search.score(advised, seeds) / search.score(whole, seeds),
-        "indistinguishable": advice.indistinguishable,
+        "tied_text": advice.tied_text,
         "epochs_within": bool(low <= advice.epochs.value <= high),
         "fresh": [low, middle, high],
         "seconds": took,
@@ -234,7 +234,7 @@ def main() -> None:
             "best": "grid's best batch, rate",
             "regret": "time, times the grid's best",
             "in_sample": "the best chosen and timed on the same seeds",
-            "fresh": "best epoch of 30 fresh seeds (10–90 %)",
+            "fresh": "best epoch of 30 new seeds (10–90 %)",
             "share": "updates, share of a grid with the repeats that were asked for",
         },
         notes=[

@@ -28,7 +28,7 @@ RIGHT = {
     "still improving": ("still improving",),
     "slowly improving": ("still improving",),
     "underfitting": ("underfitting",),
-    "noise": ("no detectable difference from chance",),
+    "noise": ("no significant difference from chance",),
     "unstable": ("unstable",),
     "good fit, stopped": ("good fit", "stopped in time"),
     "overfitting, stopped": ("overfitting", "stopped in time"),
@@ -41,11 +41,11 @@ ASKED = (
     ("varied", "still improving", 1.0),
 )
 """In what share of varied tables the truth is to be said."""
-OPEN = ("leveled off", "undecided", "not judged", "no detectable difference from chance")
+OPEN = ("leveled off", "undecided", "not judged", "no significant difference from chance")
 """Kinds that claim nothing, beside those that are probable; on noise the last is the answer."""
 LEFT = 0.1
 """Of the loss at the end, that it would still have fallen: patience that scatter ended too early."""
-SHORT = {"no detectable difference from chance": "no difference from chance"}
+SHORT = {"no significant difference from chance": "no difference from chance"}
 
 
 class Case(NamedTuple):
@@ -185,8 +185,8 @@ def table(cases: Iterable[Case]) -> Table:
     found.notes.append(
         "1, 3, 5 and 10 repeats in equal parts; varied tables differ in size, signal and scatter and have "
         "5; overfitting is said there also where it is probable, or where the loss is said to have risen "
-        "after no detectable gain on the baseline. “Commits”: not probably, undecided, leveled off, not "
-        "judged or, except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 "
+        "after no significant gain on the baseline. “Commits”: not probably, undecided, leveled off, not "
+        "judged or, except on noise, no significant difference from chance. Slight overfitting (a rise of 4 "
         "to 15 % of the lowest loss) is also right where the verdict leaves room for a rise of that size. "
         "Slowly improving: powers of the epochs, of which twice as many lower the loss by more than a "
         "fourth. Where scatter made patience stop before the loss was level, still improving is right."

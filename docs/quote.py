@@ -1,8 +1,8 @@
-"""Which figures do the pages quote? Writes those of benchmarks/results between the marks for them.
+"""Which numbers do the pages quote? Writes those of benchmarks/results between the marks for them.
 
 A page has `<!-- quoted: NAME -->` and `<!-- end of NAME -->`; between them go the table and lines of
 `benchmarks/results/NAME.md`, without its title. Between `<!-- said: NAME -->` and its end goes one of
-`SENTENCES`, of the figures of `benchmarks/results/NAME.json`, with when and where they were measured.
+`SENTENCES`, of the numbers of `benchmarks/results/NAME.json`, with when and where they were measured.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def quoted(name: str) -> str:
 
 
 def said(name: str, found: Document | None = None) -> str:
-    """What a sentence says of the figures that were measured last."""
+    """What a sentence says of the numbers that were measured last."""
     if found is None:
         found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     assert found is not None
@@ -72,14 +72,22 @@ def _promises(found: Document) -> str:
     told = [row for row in found["rows"] if row["advised"] != "nothing"]
     better, worse, beyond = re.findall(r"(\d+) (?:are )?(?:significantly|of those)", found["notes"][-1])
     held = round(_aim(found, "share of promises that hold") * len(told))
-    failed = _aim(found, "fresh seeds that failed, of all")
+    failed = _aim(found, "new seeds that failed, of all")
     quiet = _aim(found, "tables of noise on which it abstains")
+    margin = re.findall(r"\((\d+)% of", found["notes"][-1])[0]
+    less = "by less than" if beyond == "0" else f"{beyond} of them by more than"
+    margin = f"{less} the margin of non-inferiority ({margin} % of what they gain on the baseline)"
+    behind = f"{_were(worse)} worse, {margin}" if int(worse) else "none was worse"
     return (
-        f"Of {len(told)} advices for quality {held} kept their promise on 30 fresh seeds, of which "
-        f"{100 * failed:.2g} % failed; {better} were significantly better than the defaults, {worse} worse "
-        f"and {beyond} by more than the margin of equivalence. On {quiet:.0f} of 20 tables of noise there "
-        "was no recommendation."
+        f"{'All ' if held == len(told) else f'{held} of '}{len(told)} recommendations with the goal quality "
+        f"held on 30 new seeds each, and {f'{100 * failed:.2g} % of the seeds' if failed else 'no seed'} "
+        f"failed. {_were(better)} significantly better than the defaults; {behind}. "
+        f"On {quiet:.0f} of 20 tables of noise there was no recommendation."
     )
+
+
+def _were(count: str) -> str:
+    return f"{count} {'was' if count == '1' else 'were'}"
 
 
 def _coverage(found: Document) -> str:
@@ -110,11 +118,12 @@ def _coverage_splits(found: Document) -> str:
 
 def _verdicts(found: Document) -> str:
     every = next(row for row in found["rows"] if row["source"] == "all")
+    commits, right = (every[key].replace("%", " %") for key in ("commits", "right"))
     green = _aim(found, "green on an end above 1.2 times the minimum, or on a falling curve")
     return (
-        f"On {every['curves']:,} curves with known answers the verdict commits in {every['commits']} and is "
-        f"right in {every['right']} of these; {green or 'none'} are called a good fit that end above 1.2 "
-        "times their minimum, or that still fall."
+        f"On {every['curves']:,} curves with known answers there is a definite verdict in {commits}, and "
+        f"{right} of those are right. Of the curves that end above 1.2 times their minimum, or are still "
+        f"falling, {f'{green:.0f} are' if green else 'none is'} called a good fit."
     )
 
 
@@ -123,7 +132,7 @@ def _regret(found: Document) -> str:
     ratios = [row["in_sample"] for row in found["rows"]]
     within = sum(ratio <= 1.2 for ratio in ratios) / len(ratios)
     return (
-        f"What `epochal advise --goal time` advises needs, in the median of {len(ratios)} advices on "
+        f"What `epochal advise --goal time` advises needs, in the median of {len(ratios)} recommendations on "
         f"{len({row['table'] for row in found['rows']})} tables, {statistics.median(ratios):.2f} times the "
         f"time of the best point of an exhaustive grid, at most 1.2 times in {within:.0%} and "
         f"{max(ratios):.2f} times at worst."
@@ -171,7 +180,7 @@ SENTENCES: Mapping[str, Callable[[Document], str]] = {
 
 
 def page(path: Path) -> str:
-    """A page with the figures as they were measured last."""
+    """A page with the numbers as they were measured last."""
 
     def anew(found: re.Match[str]) -> str:
         text = quoted(found["name"]) if found["how"] == "quoted" else said(found["name"])

@@ -1,4 +1,4 @@
-"""What do the tests of comparisons and advices show? Hand-made ones, with each awkward value."""
+"""What do the tests of comparisons and advice show? Hand-made ones, with each awkward value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.advice.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.advice.advice import Advice, AdviceUsage, ComparedSetting, Recommendation, Tried
 from epochal.choose.comparison.comparison import Comparison, Regime, Row, Tuned, Usage
 from epochal.choose.statistics.hyperbola import Hyperbola
 from epochal.choose.statistics.noise_measurement import NoiseOverTraining
@@ -117,8 +117,8 @@ def comparison(**more: Any) -> Comparison:
         ),
     )  # fmt: skip
     fields: dict[str, Any] = {
-        "answer": f"No detectable difference between 8 and 32 {EVIL}.",
-        "column": "validation.loss",
+        "answer": f"No significant difference between 8 and 32 {EVIL}.",
+        "monitor": "validation.loss",
         "higher_is_better": False,
         "budget": "20 epochs each",
         "rows": rows,
@@ -129,7 +129,7 @@ def comparison(**more: Any) -> Comparison:
         "margin": 0.004,
         "baseline_not_beaten": None,
         "target_value": 0.26,
-        "target_words": f"90 % of the way {EVIL}",
+        "target_text": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
         "critical_batch_size_ci95": (11.0, 22.0),
         "regimes": (
@@ -153,7 +153,7 @@ def single() -> Comparison:
     )
     return comparison(
         rows=(only,), recommended="batch 32", same=("batch 32",), tied=("batch 32",),
-        target_value=None, target_words="", hyperbola=None, critical_batch_size_ci95=None,
+        target_value=None, target_text="", hyperbola=None, critical_batch_size_ci95=None,
         regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
     )  # fmt: skip
 
@@ -216,7 +216,7 @@ def tried(size: int, rate: float | None, took: float, **more: Any) -> Tried:
     fields: dict[str, Any] = {
         "batch_size": size, "learning_rate": rate, "repeats": 10,
         "updates_to_target": ExpectedRunningTime(each, 0.8 * each, 1.3 * each, 10, 10),
-        "cost": (took, 0.8 * took, 1.3 * took), "ratio": (took / 0.01, 0.8 * took / 0.01, took / 0.007),
+        "value": (took, 0.8 * took, 1.3 * took), "effect": (took / 0.01, 0.8 * took / 0.01, took / 0.007),
         "tied": took < 0.013,
     }  # fmt: skip
     return Tried(**(fields | more))
@@ -229,20 +229,20 @@ def advice(**more: Any) -> Advice:
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
         "recommended": True,
-        "indistinguishable": "No significant difference between 16 and 128 with 10 repeats; 64 is the "
+        "tied_text": "No significant difference between 16 and 128 with 10 repeats; 64 is the "
         "fastest of them.",
         "goal": "time",
         "batch_size": Recommendation(64, 16, 128),
         "learning_rate": Recommendation(0.12, 0.06, 0.25, f"checked {EVIL}"),
         "epochs": Recommendation(40, 25, 60),
         "optimizer": "sgd",
-        "column": "validation.loss",
+        "monitor": "validation.loss",
         "higher_is_better": False,
         "target_value": 0.25,
-        "target_words": f"within 2 % of the best {EVIL}",
+        "target_text": f"within 2 % of the best {EVIL}",
         "quality": summarize([0.21, 0.22, 0.2, 0.23]),
         "metrics": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
-        "defaults": Defaults(
+        "defaults": ComparedSetting(
             32, 0.01, 100, summarize([0.22, 0.24, 0.2, 0.23]), summarize([-0.01, -0.02, 0.0, 0.0]), 0
         ),
         "failures": 0,
@@ -253,13 +253,13 @@ def advice(**more: Any) -> Advice:
             tried(4, 0.03, 0.05),
             tried(16, 0.06, 0.012),
             tried(64, 0.06, 0.014),
-            tried(64, 0.12, 0.01, tied=True, ratio=(1.0, 1.0, 1.0)),
-            tried(128, 0.25, 0.0115, cost=(0.0115, 0.006, math.inf)),
-            tried(512, 0.5, 0.2, updates_to_target=never, cost=(math.inf, 0.26, math.inf), ratio=endless),
+            tried(64, 0.12, 0.01, tied=True, effect=(1.0, 1.0, 1.0)),
+            tried(128, 0.25, 0.0115, value=(0.0115, 0.006, math.inf)),
+            tried(512, 0.5, 0.2, updates_to_target=never, value=(math.inf, 0.26, math.inf), effect=endless),
         ),
         "timing": timing(),
         "noise": NoiseOverTraining(45.0, 20.0, 90.0, 30, 1, 3),
-        "noise_words": "",
+        "noise_text": "",
         "theory": Recommendation(50, 24, 110),
         "decided_by": f"The noise scale suggests 50 {EVIL}; the measured trainings agree",
         "curves": curves(64, 10, 100),
@@ -275,12 +275,12 @@ def advice(**more: Any) -> Advice:
 def bare_advice() -> Advice:
     """Nothing but what must be: no rate, no noise, no end of the epochs, nothing reached."""
     never = ExpectedRunningTime(math.inf, 500.0, math.inf, 0, 2, within=(100.0, 400.0))
-    only = tried(32, None, 1.0, updates_to_target=never, cost=(math.inf, 0.02, math.inf), repeats=2)
+    only = tried(32, None, 1.0, updates_to_target=never, value=(math.inf, 0.02, math.inf), repeats=2)
     return replace(
         advice(),
         learning_rate=None, epochs=Recommendation(1000, 900, math.inf, "still improving at epoch 1,000"),
-        batch_size=Recommendation(32, 32, 32), indistinguishable="", noise=None,
-        noise_words=f"batch normalization {EVIL}",
+        batch_size=Recommendation(32, 32, 32), tied_text="", noise=None,
+        noise_text=f"batch normalization {EVIL}",
         theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
         improving=(False, False), quality=summarize([math.nan] * 2), metrics={}, optimizer="Optax object",
         curves=Curves.empty(["validation.loss"]), timing=TimingCurve(timing().points[:1]),

@@ -1,4 +1,4 @@
-"""Folders of comparisons and advices are known to the commands for runs."""
+"""Folders of comparisons and advice are known to the commands for runs."""
 
 import json
 import shlex

@@ -13,7 +13,7 @@ RUN = Entry(
     epochs=20,
     repeats=3,
     result="validation accuracy 0.9766 ± 0.0051",
-    verdict="no detectable difference from chance (interrupted)",
+    verdict="no significant difference from chance (interrupted)",
 )
 COMMAND = "epochal compare example:breast-cancer --batch-size 8,32,128,full --learning-rate 0.001,0.003,0.01"
 UNFINISHED = Entry(

@@ -28,7 +28,7 @@ def test_a_series_trains_predicts_beyond_its_end_and_is_traced(call, table):
     assert "split in the order of time, the same in all repeats" in text
     assert "14 windows that cross a cut are left out" in text
     assert "blocks of 6 consecutive samples" in text
-    assert re.search(r"test: (beats|is worse than|no detectable difference from) the last value", text)
+    assert re.search(r"test: (beats|is worse than|no significant difference from) the last value", text)
     assert "step ahead" in text
     lines = call("predict", "run", table, "--quiet").out.splitlines()
     assert lines[0].startswith('"row","month","predicted sold 1","predicted sold 2","sd of')

@@ -58,7 +58,7 @@ def test_a_sound_run_is_sound(call, copy):
 
 
 RESULTS = "The results can be used: predictions, curves and report."
-RECORD = "Of the results, curves, figures and report can be used; predictions can't be made."
+RECORD = "Of the results, curves, metrics and report can be used; predictions can't be made."
 NONE = "The results can't be used."
 FROM_30 = "goes on from update 30; remove run.json first"
 DAMAGE = {

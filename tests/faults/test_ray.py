@@ -89,15 +89,15 @@ def here():
 def seen(monkeypatch):
     """The clusters that were joined, the keys of jobs that were sent, and of those that were kept."""
     joined, sent, kept = [], [], []
-    begin, packed, add = RayCluster._begin, remote.packed, Store.add
+    begin, share, add = RayCluster._begin, remote.with_shared_refs, Store.add
     monkeypatch.setattr(RayCluster, "_begin", lambda self: (joined.append(self), begin(self)))
 
-    def packing(jobs, put):
+    def sharing(jobs, put):
         assert not {job.key for job in jobs} & {*kept}, "what is finished is not done again"
         sent.extend(job.key for job in jobs)
-        return packed(jobs, put)
+        return share(jobs, put)
 
-    monkeypatch.setattr(remote, "packed", packing)
+    monkeypatch.setattr(remote, "with_shared_refs", sharing)
     monkeypatch.setattr(Store, "add", lambda self, key, trial: (kept.append(key), add(self, key, trial)))
     return joined, sent, kept
 
@@ -156,7 +156,9 @@ def test_what_cannot_be_sent_is_refused(nodes):
     lock = threading.Lock()
     model = (lambda key, sample: {"w": np.zeros((sample.shape[-1], 3), np.float32)}, lambda *_: lock)
     with pytest.raises(Refusal, match="can't be"):
-        RayCluster(nodes[0].address, remote._trainer, model, remote.packed, lambda: False, "").close()
+        RayCluster(
+            nodes[0].address, remote._trainer, model, remote.with_shared_refs, lambda: False, ""
+        ).close()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
     assert {*killed} <= again, "what was lost was done again"
     assert len(again) <= cluster_module.AHEAD and max(times.values()) == 2, "and no more than a worker has"
     assert steps[-1].where == "1 worker on 1 node"
-    assert any(f"node {doomed.node_ip_address} was lost" in step.words for step in steps)
+    assert any(f"node {doomed.node_ip_address} was lost" in step.text for step in steps)
     assert any("1 node died on the way" in note for note in there.notes)
 
 
@@ -245,13 +247,13 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     sent = {}
     doom = Doom(cluster, cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", **SMALL))
     events, going_on = [], resuming(folder, ray=cluster.address)
-    pack = joined[-1]._pack
+    share = joined[-1]._share
 
-    def packing(stack, put):
-        sent.setdefault(stack[0], pack(stack, put)[1])
-        return pack(stack, put)
+    def sharing(stack, put):
+        sent.setdefault(stack[0], share(stack, put)[1])
+        return share(stack, put)
 
-    joined[-1]._pack = packing
+    joined[-1]._share = sharing
     for event in going_on:
         events.append(event)
         doom.strike(joined[-1])
@@ -267,7 +269,7 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     for mine, other in zip(here.outcomes, there.outcomes, strict=True):
         assert replace(mine, seconds=other.seconds) == other
     assert here.metrics == there.metrics
-    assert any("was lost" in one.words for one in events if isinstance(one, ep.ClusterNote))
+    assert any("was lost" in one.text for one in events if isinstance(one, ep.ClusterNote))
     assert "1 node died on the way" in there.environment["trained_on"]
     assert ep.load(folder).curves.update.tolist() == here.curves.update.tolist()
 

@@ -142,7 +142,7 @@ def test_a_split_that_cannot_be_is_refused_before_training(options, said):
 
 def test_a_random_split_of_windows_is_told_to_be_too_good():
     run = ep.fit(ep.MLP(2), ep.load_windows(table()), epochs=1, split="random")
-    assert any("figures are too good" in note for note in run.data["notes"])
+    assert any("metrics are too good" in note for note in run.data["notes"])
 
 
 def test_what_was_no_series_has_no_forecasts_to_draw():

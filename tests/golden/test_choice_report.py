@@ -57,10 +57,10 @@ CASES: dict[str, Callable[[], str]] = {
     "bare advice": lambda: advice_page(made.bare_advice()),
     "quality": lambda: advice_page(
         made.advice(
-            goal="quality", column="validation.accuracy", higher_is_better=True,
+            goal="quality", monitor="validation.accuracy", higher_is_better=True,
             tried=(
-                made.tried(64, 0.12, 0.9, ratio=(0.0, 0.0, 0.0)),
-                made.tried(8, 0.12, 0.8, cost=(math.nan,) * 3, ratio=(math.nan,) * 3),
+                made.tried(64, 0.12, 0.9, effect=(0.0, 0.0, 0.0)),
+                made.tried(8, 0.12, 0.8, value=(math.nan,) * 3, effect=(math.nan,) * 3),
             ),
         )
     ),
@@ -198,7 +198,7 @@ def test_a_clear_winner_is_one_big_figure() -> None:
 def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
     found, shown = made.comparison(), figures(pages["comparison"])
     assert [one["batch"] for one in shown["settings"]] == [1, 8, 32, 128, 512]
-    assert [one["standing"] for one in shown["settings"]] == ["diverged", "tied", "best", "dropped", "worse"]
+    assert [one["status"] for one in shown["settings"]] == ["diverged", "tied", "best", "dropped", "worse"]
     best = shown["settings"][2]
     quality = found.row("batch 32").quality
     assert best["mean"] == pytest.approx(quality.mean, rel=1e-5)
@@ -225,7 +225,7 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
     assert [one["batch"] for one in ert["points"]] == [8, 32, 128, 512]
     missed = ert["points"][-1]
     assert (missed["reached"], missed["at"], missed["low"], missed["high"]) == (0, 20, None, None)
-    assert ert["points"][2]["open"] and not ert["points"][1]["open"]
+    assert ert["points"][2]["high_is_infinite"] and not ert["points"][1]["high_is_infinite"]
     assert ert["critical_batch_size"] == 15 and ert["interval"] == [11, 22] and ert["fewest"] == 60
     sizes, steps = ert["curve"]["x"], ert["curve"]["y"]
     assert steps == pytest.approx([60 + 900 / size for size in sizes], rel=1e-4)
@@ -234,9 +234,9 @@ def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:
 def test_the_figures_are_those_of_the_advice(pages: dict[str, str]) -> None:
     shown = figures(pages["advice"])
     points = shown["cost"]["points"]
-    assert [one["standing"] for one in points] == ["worse", "tied", "worse", "best", "tied", "worse"]
+    assert [one["status"] for one in points] == ["worse", "tied", "worse", "best", "tied", "worse"]
     assert (points[3]["at"], points[3]["low"], points[3]["high"]) == (0.01, 0.008, 0.013)
-    assert points[4]["open"] and points[4]["high"] is None
+    assert points[4]["high_is_infinite"] and points[4]["high"] is None
     assert points[5]["missed"] and points[5]["at"] == 0.26
     assert shown["timing"]["seconds"] == pytest.approx(
         [made.seconds_of(size) for size in shown["timing"]["batch"]]
@@ -254,7 +254,7 @@ def test_the_figures_are_those_of_the_advice(pages: dict[str, str]) -> None:
 
 def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, str]) -> None:
     text = pages["advice"]
-    cards = re.findall(r'<p class="figure">(.*?)</p><p class="range">(.*?)</p>', text)
+    cards = re.findall(r'<p class="value">(.*?)</p><p class="range">(.*?)</p>', text)
     assert cards == [("64", "16 to 128"), ("0.12", "0.06 to 0.25"), ("40", "25 to 60")]
     words = Tags(text).words
     for said in (
@@ -266,7 +266,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
     ):  # fmt: skip
         assert said in words, said
     bare = pages["bare advice"]
-    cards = re.findall(r'<p class="figure">(.*?)</p><p class="range">(.*?)</p>', bare)
+    cards = re.findall(r'<p class="value">(.*?)</p><p class="range">(.*?)</p>', bare)
     assert cards == [("32", ""), ("its own", ""), ("1,000", "900 or more")]
     words = Tags(bare).words
     assert (
@@ -366,18 +366,18 @@ def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
     recommended, refused = (page.partition("</main>")[0] for page in (recommended, refused))
     assert "◆ advised" in recommended and "<b>◆</b>" in recommended and "◆" not in refused
     assert found["curves"]["best"] is None and found["timing"]["advised"] is None
-    assert "best" not in {one["standing"] for one in found["cost"]["points"]}
+    assert "best" not in {one["status"] for one in found["cost"]["points"]}
     assert 'id="epochs"' in recommended and 'id="epochs"' not in refused
     assert "trainings</b> as advised" in recommended and "trainings</b> as advised" not in refused
 
 
 def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> None:
     drawn = figures(comparison_page(made.comparison()))["ert"]
-    assert drawn["turns"] and drawn["critical_batch_size"] > 0
+    assert drawn["estimated"] and drawn["critical_batch_size"] > 0
     vague = made.hyperbola(critical_batch_size_ci95=(2.2, 660.0))
     assert not vague.estimated
     shown = comparison_page(made.comparison(hyperbola=vague, critical_batch_size_ci95=(2.2, 660.0)))
-    assert not figures(shown)["ert"]["turns"] and "critical_batch_size" not in figures(shown)["ert"]
+    assert not figures(shown)["ert"]["estimated"] and "critical_batch_size" not in figures(shown)["ert"]
     assert "could not be estimated" in shown
 
 
@@ -386,8 +386,8 @@ def test_what_all_repeats_share_and_why_no_curve_was_fitted() -> None:
         comparison_page(made.comparison(same_split=same, hyperbola=None)) for same in (True, False)
     )
     assert "All share one split and the same" in shared and "with other seeds than" in shared
-    assert "random starts and splits" in anew and "on other splits than" in anew
-    assert "random starts and splits" not in shared and "on other splits" not in shared
+    assert "random initial parameters and splits" in anew and "on other splits than" in anew
+    assert "random initial parameters and splits" not in shared and "on other splits" not in shared
     assert "takes three batch sizes" in anew
     rows = made.comparison().rows
     several = made.comparison(hyperbola=None, rows=(replace(rows[0], axes={"model": "mlp"}), *rows[1:]))

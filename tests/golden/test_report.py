@@ -314,7 +314,7 @@ def test_the_median_best_epoch_is_one_number() -> None:
     assert results_table(run)[-1][:3] == ("best epoch", "20.5 (median)", "3–30 (all repeats)")
     verdict = judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100)
     assert verdict.statistics["best_epoch"] == 20.5 and "20.5" in verdict.sentence + verdict.remedy
-    assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["words"] == "20.5"
+    assert "best epoch 20.5" in picture(happened) and figure_data(run, {})["best"]["text"] == "20.5"
 
 
 def test_the_best_epoch_in_a_chart_is_that_of_the_monitored_curve() -> None:
@@ -322,7 +322,7 @@ def test_the_best_epoch_in_a_chart_is_that_of_the_monitored_curve() -> None:
     happened.columns["validation.accuracy"][:] = np.tile(-np.abs(np.arange(31.0) - 8), 2)
     run = run_of(happened)
     run = replace(run, settings={**run.settings, "monitor": "validation.accuracy"})
-    assert figure_data(run, {})["best"]["words"] == "8"
+    assert figure_data(run, {})["best"]["text"] == "8"
     assert "best epoch 8" in picture(happened, monitor="validation.accuracy")
     figure = happened.plot(monitor="validation.accuracy")
     assert "best epoch 8 (median of 2)" in [text.get_text() for text in figure.axes[0].texts]

@@ -209,7 +209,7 @@ def test_duplicates_are_kept_on_one_side_of_each_split(call):
     status, out, _ = call("train", table, *options)
     assert status == 0
     assert "100 distinct rows of 400" in out and "one side of each split" in joined(out)
-    assert "No detectable difference" in joined(out) or "no better than" in joined(out)
+    assert "No significant difference" in joined(out) or "no better than" in joined(out)
     run = ep.load("run")
     rows = table.read_text().splitlines()[1:]
     for parts in run.split_codes:

@@ -90,15 +90,15 @@ def consistent(advice: Advice) -> None:
         assert advice.learning_rate.value in {one.learning_rate for one in ours}
     assert ours, "the advised setting cannot be told apart from itself"
     for one in advice.tried:
-        middle, low, high = one.cost
+        middle, low, high = one.value
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
         assert 0 <= one.updates_to_target.reached <= one.repeats > 0
     assert len(advice.best_epochs) == len(advice.improving)
     assert len(advice.curves.repeats) == len(advice.best_epochs)
     assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
     assert all(0 < point.seconds < 60 for point in advice.timing.points)
-    assert math.isfinite(advice.target_value) and advice.target_words and advice.decided_by
-    assert advice.noise is not None or advice.noise_words
+    assert math.isfinite(advice.target_value) and advice.target_text and advice.decided_by
+    assert advice.noise is not None or advice.noise_text
     cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
     assert cost.of_one_training > 0 and cost.of_grid > 0 and "repeats" in cost.grid
@@ -116,7 +116,7 @@ def strict_json(advice: Advice) -> dict[str, Any]:
 
 def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
     consistent(advice)
-    assert (advice.goal, advice.optimizer, advice.column) == ("time", "sgd", "validation.loss")
+    assert (advice.goal, advice.optimizer, advice.monitor) == ("time", "sgd", "validation.loss")
     assert not advice.higher_is_better and advice.folder == folder
     rate = advice.learning_rate
     assert rate is not None and rate.value in {one.learning_rate for one in advice.tried}
@@ -128,8 +128,8 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
         for one in advice.tried
         if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
     ]
-    assert best.ratio[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
-    assert best.cost[0] == min(one.cost[0] for one in advice.tried if one.repeats == best.repeats)
+    assert best.effect[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
+    assert best.value[0] == min(one.value[0] for one in advice.tried if one.repeats == best.repeats)
 
 
 def test_its_options_are_those_of_fit(advice: Advice) -> None:
@@ -187,13 +187,13 @@ def test_other_goals(goal: str) -> None:
     consistent(advice)
     assert advice.goal == goal and advice.theory is None
     if goal == "quality":
-        assert all(0 < one.cost[0] < 2 for one in advice.tried if one.tied), "losses"
+        assert all(0 < one.value[0] < 2 for one in advice.tried if one.tied), "losses"
         assert all(one.epochs is None or one.epochs >= 1 for one in advice.tried)
         assert goal in advice.table[0]
     else:
         for one in advice.tried:
             scale = one.batch_size if goal == "samples" else 1
-            assert one.cost[0] == pytest.approx(one.updates_to_target.expected * scale)
+            assert one.value[0] == pytest.approx(one.updates_to_target.expected * scale)
     plot(advice)
 
 
@@ -228,7 +228,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
 def test_a_target_that_is_given(advice: Advice) -> None:
     found = advise(NET, samples(), target_value=0.6, **FAST)
     consistent(found)
-    assert found.target_value == 0.6 and "as given" in found.target_words
+    assert found.target_value == 0.6 and "as given" in found.target_text
 
 
 def test_regression_with_a_metric_that_grows() -> None:
@@ -237,7 +237,7 @@ def test_regression_with_a_metric_that_grows() -> None:
     upwards = {**FAST, "monitor": "validation.r2", "batch_size": 16}
     advice = advise(NET, data, **upwards)
     consistent(advice)
-    assert advice.higher_is_better and advice.column == "validation.r2"
+    assert advice.higher_is_better and advice.monitor == "validation.r2"
     plot(advice)
     # Negative control: the noise scale has a value at a given rate, and yet nothing is concluded from it.
     given = advise(NET, data, learning_rate=0.01, **upwards)
@@ -248,7 +248,7 @@ def test_regression_with_a_metric_that_grows() -> None:
 
 def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
     """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
-    assert "each repeat has a split and a target of its own" in advice.target_words
+    assert "each repeat has a split and a target of its own" in advice.target_text
     expected = summarize(advice.quality.per_repeat, (0.0, math.inf), test_train_ratio=20 / 80)
     assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
     accuracy = advice.metrics["validation.accuracy"]
@@ -274,7 +274,7 @@ def test_the_promise_on_shared_rows_counts_them(shared: str) -> None:
     widths = [high - low for low, high in (found.quality.ci95, whole, plain.ci95)]
     assert widths[0] == pytest.approx(widths[1], rel=0.6) and widths[0] > 2 * widths[2]
     assert any("the same 20 samples" in note for note in found.notes)
-    assert "all repeats share one split, and each has a target of its own" in found.target_words
+    assert "all repeats share one split, and each has a target of its own" in found.target_text
 
 
 def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:
@@ -352,9 +352,9 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
 def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) -> None:
     from dataclasses import replace
 
-    lost = replace(advice.tried[0], cost=(math.inf, 3.0, math.inf), tied=False)
-    open_end = replace(advice.tried[-1], cost=(1.0, 0.5, math.inf))
-    none = replace(advice.tried[-1], cost=(1.0, math.nan, math.nan))
+    lost = replace(advice.tried[0], value=(math.inf, 3.0, math.inf), tied=False)
+    open_end = replace(advice.tried[-1], value=(1.0, 0.5, math.inf))
+    none = replace(advice.tried[-1], value=(1.0, math.nan, math.nan))
     figure = plot(replace(advice, tried=(lost, open_end, none)))
     words = [text.get_text() for text in figure.axes[0].texts]
     assert any("1 never got there" in word for word in words)

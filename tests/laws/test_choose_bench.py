@@ -147,9 +147,12 @@ def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
         Job(fast, 2, 40, 5),
         Job(candidate(batch_size=16, optimizer="sgd"), 0, 40, 4),
     ]
-    assert runner._groups(jobs, 64) == [[jobs[0], jobs[2], jobs[3]], *([job] for job in jobs[1:2] + jobs[4:])]
-    assert [len(group) for group in runner._groups(jobs, 2)] == [2, 1, 1, 1, 1, 1]
-    assert runner._groups(jobs, 1) == [[job] for job in jobs]
+    assert runner._job_stacks(jobs, 64) == [
+        [jobs[0], jobs[2], jobs[3]],
+        *([job] for job in jobs[1:2] + jobs[4:]),
+    ]
+    assert [len(stacked) for stacked in runner._job_stacks(jobs, 2)] == [2, 1, 1, 1, 1, 1]
+    assert runner._job_stacks(jobs, 1) == [[job] for job in jobs]
 
 
 def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +163,8 @@ def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.Monk
     ]
     alone = trained(a_bench(optimizer="sgd"), jobs)
     runner = a_bench(optimizer="sgd")
-    groups = runner._groups
-    monkeypatch.setattr(runner, "_groups", lambda jobs, together: groups(jobs, 6))
+    stacks = runner._job_stacks
+    monkeypatch.setattr(runner, "_job_stacks", lambda jobs, together: stacks(jobs, 6))
     together = trained(runner, jobs)
     assert alone.keys() == together.keys() == {job.key for job in jobs}
     for key, trial in alone.items():

@@ -16,8 +16,8 @@ from epochal.choose.comparison import compare as compare_module
 from epochal.choose.comparison.compare import compare
 from epochal.choose.trials import timing
 from epochal.choose.trials.trial import Candidate, Job
-from epochal.choose.trials.trial_runner import TrialRunner, packed, unpacked
-from epochal.training.executor import Shared, Threads, WorkItem
+from epochal.choose.trials.trial_runner import TrialRunner, with_refs_resolved, with_shared_refs
+from epochal.training.executor import SharedRef, Threads, WorkItem
 from helpers import without_times
 
 NET = ep.MLP(4)
@@ -35,7 +35,7 @@ class Elsewhere:
     def map_unordered(self, tasks):
         for place in self.random.permutation(len(tasks)):
             self.came.append(place)
-            jobs = unpacked(packed(tasks[place].work, Here))
+            jobs = with_refs_resolved(with_shared_refs(tasks[place].work, Here))
             yield tasks[place], self.runner.train(jobs, (), lambda: False)
 
     def news(self):
@@ -44,7 +44,7 @@ class Elsewhere:
     summary = news
 
 
-class Here(Shared):
+class Here(SharedRef):
     """An object that is shared with this process."""
 
     @property
@@ -112,10 +112,10 @@ def test_models_that_are_shared_stay_one_object():
         Job(Candidate(f"rate {rate}", model, {"learning_rate": rate, "optimizer": model}), 2, 30, 5)
         for rate in (0.1, 0.2)
     ]
-    sent = packed(jobs, Here)
+    sent = with_shared_refs(jobs, Here)
     assert [one.candidate.changes["learning_rate"] for one in sent] == [0.1, 0.2], "plain values go along"
-    assert all(isinstance(one.candidate.model, Shared) for one in sent)
-    for one, job in zip(unpacked(sent), jobs, strict=True):
+    assert all(isinstance(one.candidate.model, SharedRef) for one in sent)
+    for one, job in zip(with_refs_resolved(sent), jobs, strict=True):
         assert one.key == job.key
         assert one.candidate.model is one.candidate.changes["optimizer"] is model
 

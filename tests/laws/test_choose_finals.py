@@ -29,7 +29,7 @@ from epochal.choose.trials.fairness import TrainingLength, score_trials
 from epochal.choose.trials.trial import DIVERGED, Trial
 from epochal.curves import Curves, summarize
 from epochal.curves.intervals import BLOCKS, influences
-from epochal.curves.statistics import epochs_of_others
+from epochal.curves.statistics import leave_one_out_epochs
 from epochal.models.subsets import weighted_means
 
 LOSS = Criteria("validation.loss", test_train_ratio=0.25)
@@ -78,13 +78,13 @@ def test_for_quality_nothing_worse_than_the_defaults_is_advised() -> None:
 def test_losses_of_very_different_size_are_not_called_alike_for_their_spread() -> None:
     low = [0.030, 0.034, 0.041, 0.028, 0.035, 0.036, 0.031, 0.039, 0.033, 0.037]
     high = [0.09, 1.40, 0.31, 0.12, 0.95, 0.22, 1.31, 0.11, 0.60, 0.17]
-    difference = final(low).less(final(high)).ci95
+    difference = final(low).paired_difference(final(high)).ci95
     assert difference is not None and difference[1] > 0, "the mean difference alone hides it"
-    assert not final(low).alike(final(high))
+    assert not final(low).tied_with(final(high))
     random = np.random.default_rng(0)
     pairs = [np.exp(random.normal(size=(2, 10))) for _ in range(200)]
-    assert sum(final(a.tolist()).alike(final(b.tolist())) for a, b in pairs) >= 188
-    assert final([*low[:9], NAN]).alike(final(high)), (
+    assert sum(final(a.tolist()).tied_with(final(b.tolist())) for a, b in pairs) >= 188
+    assert final([*low[:9], NAN]).tied_with(final(high)), (
         "negative control: nothing is known of one that diverged"
     )
 
@@ -157,10 +157,10 @@ def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -
     losses = shared + random.normal(0, 0.1, (10, rows))
     block = np.arange(rows) % BLOCKS
     added = [influences(partial(weighted_means, one, None), block) for one in losses]
-    trials = {r: replace(trial(r, [1.0]), influences={LOSS.column: one}) for r, one in enumerate(added)}
+    trials = {r: replace(trial(r, [1.0]), influences={LOSS.monitor: one}) for r, one in enumerate(added)}
     of_constant = influences(partial(weighted_means, constant, None), block)
     criteria = Criteria(
-        LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, baseline_influences=of_constant
+        LOSS.monitor, 0.0, samples=rows if counted else 0, blocks=30, baseline_influences=of_constant
     )
     baseline = np.full(10, constant.mean())
     return FinalEstimate(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, criteria)
@@ -183,8 +183,8 @@ def test_seeds_that_share_their_validation_rows_say_nothing_about_other_rows(cou
 def test_a_difference_counts_the_rows_that_both_share() -> None:
     random = np.random.default_rng(6)
     one = on_shared_rows(random, True)
-    assert one.less(one).ci95 == (0.0, 0.0), "on any rows"
-    low, high = one.less(on_shared_rows(random, True)).ci95 or (0.0, 0.0)
+    assert one.paired_difference(one).ci95 == (0.0, 0.0), "on any rows"
+    low, high = one.paired_difference(on_shared_rows(random, True)).ci95 or (0.0, 0.0)
     assert high - low > 0.1
 
 
@@ -209,9 +209,9 @@ def test_bounds_hold() -> None:
 
 
 def test_differences_are_of_the_same_seeds() -> None:
-    apart = final(BETTER).less(final(GOOD))
+    apart = final(BETTER).paired_difference(final(GOOD))
     assert apart.mean == pytest.approx(-0.1) and apart.sd == pytest.approx(0, abs=1e-12)
-    assert final(BETTER[:3]).less(final(GOOD)).repeats == 3
+    assert final(BETTER[:3]).paired_difference(final(GOOD)).repeats == 3
 
 
 # How they are read ------------------------------------------------------------------------------------------
@@ -260,10 +260,10 @@ def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     """Of noise around a constant, the minimum of each curve lies far below; what others choose does not."""
     random = np.random.default_rng(4)
     values = random.normal(1.0, 0.1, (200, 30))
-    rows = epochs_of_others(values)
+    rows = leave_one_out_epochs(values)
     assert values[np.arange(200), rows].mean() == pytest.approx(1.0, abs=0.02)
     assert values.min(axis=1).mean() < 0.85, "negative control"
-    assert epochs_of_others(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
+    assert leave_one_out_epochs(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
 
 
 @pytest.mark.parametrize("ended", [None, 20])
@@ -313,7 +313,7 @@ def test_a_training_that_diverged_does_not_narrow_the_interval_for_new_rows() ->
 
 
 def test_a_huge_loss_of_one_repeat_hides_no_other() -> None:
-    assert epochs_of_others(np.array([[3, 1e18, 2], [3, 2, 1], [3, 2, 1.0]])).tolist() == [2, 2, 2]
+    assert leave_one_out_epochs(np.array([[3, 1e18, 2], [3, 2, 1], [3, 2, 1.0]])).tolist() == [2, 2, 2]
 
 
 def test_validation_samples_of_one_class_show_nothing() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from epochal.choose.search.quality_search import EQUIVALENCE, EpochScores, sizes_beside
+from epochal.choose.search.quality_search import NONINFERIORITY_MARGIN, EpochScores, sizes_beside
 from epochal.choose.search.search import Point
 from epochal.choose.trials.trial import DIVERGED, Trial
 from epochal.curves import Curves
@@ -47,7 +47,7 @@ def test_a_lucky_moment_does_not_count() -> None:
     made = scores({A: noisy, B: steady})
     assert np.mean([min(one) for one in noisy]) < np.mean([min(one) for one in steady])
     assert made.ranked([A, B], range(60))[0] == B
-    assert made.by_others(A, range(60)).mean() == pytest.approx(0.5, abs=0.045)
+    assert made.leave_one_out_values(A, range(60)).mean() == pytest.approx(0.5, abs=0.045)
 
 
 def test_the_epochs_are_those_of_the_best_mean() -> None:
@@ -78,11 +78,11 @@ def test_ties_are_within_the_margin_only() -> None:
     random = np.random.default_rng(1)
     split = random.normal(0, 0.1, 20)
     best = list(0.5 + split)
-    near = list(0.5 + split + 0.3 * EQUIVALENCE * 0.5)
-    far = list(0.5 + split + 3 * EQUIVALENCE * 0.5)
+    near = list(0.5 + split + 0.3 * NONINFERIORITY_MARGIN * 0.5)
+    far = list(0.5 + split + 3 * NONINFERIORITY_MARGIN * 0.5)
     unclear = list(0.5 + split + random.normal(0, 0.1, 20))
     made = scores({A: ends(best), B: ends(near), C: ends(far), Point(128, 0): ends(unclear)})
-    assert made.equivalent([A, B, C, Point(128, 0)], range(20)) == [A, B]
+    assert made.noninferior([A, B, C, Point(128, 0)], range(20)) == [A, B]
     assert not made.worse(Point(128, 0), A, range(20)), "and yet no difference was found"
     assert made.worse(C, A, range(20))
 

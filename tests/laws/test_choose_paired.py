@@ -31,8 +31,8 @@ def compare(one: object, two: object, **options: object) -> PairedDifference:
     return difference(one, two, a="X", b="Y", **options)  # type: ignore[arg-type]
 
 
-def indistinguishable(values: dict[str, Any], *, higher_is_better: bool = False) -> tuple[str, ...]:
-    """The settings that are not detectably worse than the best one, itself included."""
+def tied(values: dict[str, Any], *, higher_is_better: bool = False) -> tuple[str, ...]:
+    """The settings that are not significantly worse than the best one, itself included."""
     found = against(values, higher_is_better=higher_is_better)
     worse = {one.b for one in found if one.better == one.a}
     return tuple(name for name in values if name not in worse)
@@ -46,7 +46,7 @@ def indistinguishable(values: dict[str, Any], *, higher_is_better: bool = False)
 def test_equal_settings_are_not_told_apart(noise: str, repeats: int) -> None:
     draw, _ = NOISE[noise]
     random = np.random.default_rng(repeats)
-    told = sum(compare(draw(random, repeats), draw(random, repeats)).detectable for _ in range(TRIALS))
+    told = sum(compare(draw(random, repeats), draw(random, repeats)).significant for _ in range(TRIALS))
     assert told <= 0.05 * TRIALS
 
 
@@ -69,7 +69,7 @@ def test_a_family_of_equal_settings_is_not_told_apart(repeats: int, spreads: lis
     whole = 0
     for _ in range(100):
         values = {str(sd): sd * random.normal(size=repeats) for sd in np.add(spreads, np.arange(8) / 1e6)}
-        whole += len(indistinguishable(values)) == 8
+        whole += len(tied(values)) == 8
     assert whole >= 95
 
 
@@ -78,15 +78,15 @@ def test_a_family_is_told_from_what_is_clearly_worse() -> None:
     for _ in range(20):
         split = 3 * random.normal(size=5)
         values = {str(worse): split + worse + random.normal(size=5) for worse in (20, 0, 0.2, 0.1, 30)}
-        assert indistinguishable(values) == ("0", "0.2", "0.1")
+        assert tied(values) == ("0", "0.2", "0.1")
         mirrored = {name: -column for name, column in values.items()}
-        assert indistinguishable(mirrored, higher_is_better=True) == ("0", "0.2", "0.1")
+        assert tied(mirrored, higher_is_better=True) == ("0", "0.2", "0.1")
 
 
 def test_two_pairs_are_too_few() -> None:
     found = compare([1.0, 1.001], [9.0, 9.002])
-    assert not found.detectable and "at least 3 are needed" in str(found)
-    assert not any(one.detectable for one in against({"a": [1, 1.1], "b": [9, 9], "c": [5, 5.1]}))
+    assert not found.significant and "at least 3 are needed" in str(found)
+    assert not any(one.significant for one in against({"a": [1, 1.1], "b": [9, 9], "c": [5, 5.1]}))
 
 
 # Symmetries -----------------------------------------------------------------------------------------------
@@ -231,9 +231,9 @@ def test_what_never_finished_is_worse_and_said_so() -> None:
     assert found.better == "X" and found.probability == 1.0 and math.isnan(found.mean)
     assert str(found) == "X is better than Y, which gave no finite value in any of 3 repeats"
     neither = compare([NAN] * 5, [INF] * 5)
-    assert not neither.detectable and neither.probability == 0.5 and neither.p_value == 1.0
+    assert not neither.significant and neither.probability == 0.5 and neither.p_value == 1.0
     values = {"a": [1.0, 1.1, 1.2], "b": [NAN] * 3, "c": [1.1, 1.0, 1.2]}
-    assert indistinguishable(values) == ("a", "c")
+    assert tied(values) == ("a", "c")
 
 
 def test_some_that_diverged_are_counted_aloud() -> None:
@@ -242,7 +242,7 @@ def test_some_that_diverged_are_counted_aloud() -> None:
     two[:2] = NAN
     assert str(compare(one, two)) == "X is better than Y in 10 of 10 repeats (Y gave no finite value in 2)"
     few = str(compare(one[:4], two[:4]))
-    assert few == "no detectable difference between X and Y (4 repeats; Y gave no finite value in 2 of them)"
+    assert few == "no significant difference between X and Y (4 repeats; Y gave no finite value in 2 of them)"
     both = compare([NAN, *one], [NAN, *(one + 0.1 + 0.01 * np.cos(np.arange(10)))])
     assert both.p_value < 1e-6, "a repeat that neither finished takes no power away"
 
@@ -252,7 +252,7 @@ def test_some_that_diverged_are_counted_aloud() -> None:
 
 def test_the_same_bits_are_the_same() -> None:
     found = compare([0.5, 0.6, 0.7], [0.5, 0.6, 0.7])
-    assert (found.mean, found.p_value, found.probability, found.detectable) == (0.0, 1.0, 0.5, False)
+    assert (found.mean, found.p_value, found.probability, found.significant) == (0.0, 1.0, 0.5, False)
     assert found.needed is None
 
 
@@ -261,7 +261,7 @@ def test_equal_differences_are_not_certainty() -> None:
     one, two = np.float32([0.9, 0.85, 0.8]), np.float32([0.85, 0.8, 0.75])
     found = compare(one, two, higher_is_better=True)
     assert found.mean == pytest.approx(0.05) and found.sd == pytest.approx(0.05 / math.sqrt(6), rel=1e-5)
-    assert not found.detectable and found.p_value > 0.025
+    assert not found.significant and found.p_value > 0.025
     assert compare(one, two - 0.5, higher_is_better=True).better == "X"
 
 
@@ -273,7 +273,7 @@ def test_what_stopped_early_is_compared_over_what_it_shares() -> None:
     values = {"a": random.normal(size=10), "b": random.normal(size=10), "c": 30 + random.normal(size=3)}
     first, last = against(values, reference="a")
     assert (first.pairs, last.pairs) == (10, 3)
-    assert not first.detectable and last.better == "a"
+    assert not first.significant and last.better == "a"
     assert best({"few": [0.0, 0.0], "many": [1.0, 1.0, 1.0]}) == "many"
 
 
@@ -285,7 +285,7 @@ def test_a_reference_named_beforehand_costs_less_correction() -> None:
     named, picked = against(values, reference=leader), against(values)
     assert [one.p_value for one in named] == [one.p_value for one in picked]
     assert all(one.p_adjusted <= two.p_adjusted for one, two in zip(named, picked, strict=True))
-    assert named[0].level == ALPHA / 3 and picked[0].level == ALPHA / 6
+    assert named[0].alpha_spent == ALPHA / 3 and picked[0].alpha_spent == ALPHA / 6
 
 
 def test_words() -> None:
@@ -294,7 +294,7 @@ def test_words() -> None:
     found = compare(one, two)
     needed = repeats_needed(found.sd or 0.0, found.mean)
     assert str(found) == (
-        f"no detectable difference between X and Y (5 repeats; a difference of 0.014 would need {needed})"
+        f"no significant difference between X and Y (5 repeats; a difference of 0.014 would need {needed})"
     )
     assert needed is not None and needed > 5
     apart = "is better than Y by 0.114 (98 % interval 0.084 to 0.144), in 5 of 5 repeats"
@@ -309,7 +309,7 @@ def test_plain_data() -> None:
 
 def test_values_that_are_all_equal_show_nothing() -> None:
     found = compare([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
-    assert not found.equivalent and not found.detectable and "practically" not in str(found)
+    assert not found.equivalent and not found.significant and "practically" not in str(found)
 
 
 def test_a_noisy_setting_does_not_hide_how_the_others_differ() -> None:
@@ -319,8 +319,8 @@ def test_a_noisy_setting_does_not_hide_how_the_others_differ() -> None:
         losses = {
             name: mean + splits + 0.05 * random.normal(size=5) for name, mean in (("8", 1.0), ("32", 1.4))
         }
-        assert against(losses)[0].detectable
+        assert against(losses)[0].significant
         noisy = 5 + splits + 3 * random.normal(size=5)
         found = against(losses | {"full": noisy}, reference="8")
-        hidden += not found[0].detectable
+        hidden += not found[0].significant
     assert hidden <= 2

@@ -1,4 +1,4 @@
-"""Law 6, Evidence: one setting is recommended, never one that is detectably worse, and in true words."""
+"""Law 6, Evidence: one setting is recommended, never one that is significantly worse, and in true words."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_fastest_that_is_practically_the_same_is_recommended() -> None:
     assert [mark_of(found, found.row(name)) for name in SIZES] == ["=", "=", "*", ""]
 
 
-def test_what_is_only_undetected_is_not_called_as_good() -> None:
+def test_what_is_only_not_significant_is_not_called_as_good() -> None:
     found = compared(columns(0, 0, sd=0.03))
     assert set(found.tied) == {"batch 1", "batch 8"} and len(found.same) == 1
     assert "as good as" not in found.answer and "no significant difference from" in found.answer
@@ -112,7 +112,7 @@ def test_a_useless_setting_is_not_recommended_for_its_speed_where_little_was_lea
     assert compared(values).recommended == "full batch (512)", "negative control: without the baseline"
 
 
-def test_what_is_detectably_worse_is_never_recommended_however_fast() -> None:
+def test_what_is_significantly_worse_is_never_recommended_however_fast() -> None:
     for seed in range(30):
         found = compared(columns(0, 0.02, 0.05, 0.3, seed=seed))
         assert found.recommended in found.tied

@@ -13,7 +13,7 @@ from epochal.curves import Curves, Verdict, judge
 
 Floats = NDArray[np.float64]
 
-CHANCE = "no detectable difference from chance"
+CHANCE = "no significant difference from chance"
 HORIZONS = (300, 1_000, 3_000, 10_000)
 SAMPLES = 260
 

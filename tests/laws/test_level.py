@@ -139,7 +139,7 @@ def test_a_loss_without_a_likelihood_needs_repeats() -> None:
     noise = 0.99 + 0.02 * rng.normal(size=(5, 1)) + 0.002 * rng.normal(size=(5, T.size))
     for shared in (True, False):
         verdict = judge(made(noise), **KNOWN, settings=own, same_samples=shared)
-        assert verdict.kind == "no detectable difference from chance"
+        assert verdict.kind == "no significant difference from chance"
 
 
 def test_samples_that_are_few_in_effect_are_little_evidence() -> None:
@@ -152,8 +152,8 @@ def test_samples_that_are_few_in_effect_are_little_evidence() -> None:
         "training_samples": 800,
         "settings": {"loss": "log_loss"},
     }
-    assert judge(made(rows), **known).kind != "no detectable difference from chance"
-    assert judge(made(rows), **known, effective_samples=10.0).kind == "no detectable difference from chance"
+    assert judge(made(rows), **known).kind != "no significant difference from chance"
+    assert judge(made(rows), **known, effective_samples=10.0).kind == "no significant difference from chance"
 
 
 def test_copies_and_weights_count_as_kish_says() -> None:
@@ -230,17 +230,17 @@ def test_noise_on_samples_that_all_repeats_share_is_not_better_than_chance() -> 
         "settings": {"loss": "log_loss"},
     }
     verdict = judge(made(rows, 0.99 * rows), **known, same_samples=True)
-    assert verdict.kind == "no detectable difference from chance"
+    assert verdict.kind == "no significant difference from chance"
 
 
 @pytest.mark.parametrize(
-    ("gain", "said"), [(0.02, "No detectable"), (0.06, "Perhaps better than chance, but")]
+    ("gain", "said"), [(0.02, "No significant"), (0.06, "Perhaps better than chance, but")]
 )
 def test_a_gain_on_few_samples_is_perhaps_better_than_chance(gain: float, said: str) -> None:
     rows = 0.69 - gain * (1 - np.exp(-T / 10)) + 0.002 * np.random.default_rng(1).normal(size=(3, T.size))
     known: dict[str, Any] = {"baseline": {"validation.loss": 0.69}, "settings": {"loss": "log_loss"}}
     verdict = judge(made(rows, 0.99 * rows), **known, validation_samples=40, training_samples=160)
-    assert verdict.kind == "no detectable difference from chance" and verdict.sentence.startswith(said)
+    assert verdict.kind == "no significant difference from chance" and verdict.sentence.startswith(said)
 
 
 def one_that_overfits(rng: np.random.Generator, repeats: int, rise: float) -> Verdict:

@@ -50,7 +50,7 @@ def case(kind: str, repeats: int, seed: int = 0, sd: float = 0.004) -> Curves:
         training, validation = falls(0.35, 90), falls(0.37, 90)
     elif kind == "underfitting":
         training, validation, split = falls(0.59, 6), falls(0.595, 6), split * 0.2
-    elif kind == "no detectable difference from chance":
+    elif kind == "no significant difference from chance":
         training, validation, split = falls(0.645, 6), falls(0.66, 6), split * 0.2
     elif kind == "unstable":
         training = falls(0.4, 12) + (rng.random(shape) < 0.2) * rng.exponential(0.4, shape)
@@ -73,7 +73,7 @@ ALL = [
     "good fit",
     "still improving",
     "unstable",
-    "no detectable difference from chance",
+    "no significant difference from chance",
 ]
 
 
@@ -117,7 +117,7 @@ def test_scatter_around_chance_is_not_called_learning(repeats: int) -> None:
         shape = (repeats, 60)
         validation = 0.655 + noise(rng, shape, 0.01)
         kind = judged(made(0.65 + noise(rng, shape, 0.002), validation)).kind
-        praised += kind not in ("no detectable difference from chance", "still improving")
+        praised += kind not in ("no significant difference from chance", "still improving")
     assert praised <= 3
 
 
@@ -125,7 +125,7 @@ def test_learned_by_heart_is_chance_and_says_so() -> None:
     training = np.tile(0.05 + 0.65 * np.exp(-EPOCHS / 40), (5, 1))
     validation = 0.67 + 0.8 * EPOCHS / 150 + noise(np.random.default_rng(0), training.shape, 0.005)
     verdict = judged(made(training, validation))
-    assert verdict.kind == "no detectable difference from chance"
+    assert verdict.kind == "no significant difference from chance"
     assert "does not carry over" in verdict.sentence
 
 

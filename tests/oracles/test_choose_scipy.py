@@ -29,7 +29,7 @@ def test_the_paired_t_test(count: int, higher_is_better: bool) -> None:
     assert found.interval == pytest.approx((interval.low, interval.high), rel=1e-9)
     assert found.sd == pytest.approx((one - two).std(ddof=1))
     assert found.mean == pytest.approx((one - two).mean() * (1 if higher_is_better else -1))
-    assert found.detectable == (theirs.pvalue < ALPHA)
+    assert found.significant == (theirs.pvalue < ALPHA)
 
 
 @pytest.mark.parametrize("count", [3, 6, 20])

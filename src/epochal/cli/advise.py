@@ -50,13 +50,13 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     found, line, paths = run_study(ctx, data, advise, model, advise_arguments, _arguments, _conclude)
-    words = shlex.join(line)
+    command_line = shlex.join(line)
     run = _train(line[2:], quiet, as_json) if given["train"] and found.recommended else None
     if as_json:
         result = None if run is None else train.result(run)
-        echo_json(found.to_dict() | {"command": words or None, **paths, "run": result})
+        echo_json(found.to_dict() | {"command": command_line or None, **paths, "run": result})
     elif quiet and found.recommended:
-        echo(words if run is None else run.folder)
+        echo(command_line if run is None else run.folder)
     if not found.recommended and (quiet or given["train"]):
         echo(f"epochal: {found.answer}", err=True, wrap=True)
         ctx.exit(1)
@@ -90,8 +90,8 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
-    target = f"Target: {found.target_words}; {found.target_value:.3g} on average."
-    sure = (found.indistinguishable, "" if found.goal == "quality" else target, found.decided_by)
+    target = f"Target: {found.target_text}; {found.target_value:.3g} on average."
+    sure = (found.tied_text, "" if found.goal == "quality" else target, found.decided_by)
     screen.section("How sure", list(filter(None, sure)) if found.recommended else [])
     screen.section("Measured", _tried(found, screen.width - 2), wrap=False)
     screen.section("Read it like this", _legend(found))
@@ -132,17 +132,17 @@ def _tried(found: Advice, width: int) -> list[str]:
     rows, digits = found.tried, found.quality.format_value
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = TextColumn(label_of(found.column), [digits(one.cost[0]) for one in rows])
-        ends = [list(map(telling(digits, *one.ratio[1:]), one.ratio)) for one in rows]
+        cost = TextColumn(label_of(found.monitor), [digits(one.value[0]) for one in rows])
+        ends = [list(map(telling(digits, *one.effect[1:]), one.effect)) for one in rows]
         apart = [f"{middle} ({ranged(low, high)})" for middle, low, high in ends]
         title = "difference (95 %)"
     else:
         write = duration if found.goal == "time" else format_amount
-        words = [write(one.cost[0]) if math.isfinite(one.cost[0]) else "not reached" for one in rows]
-        cost = TextColumn(f"{found.goal} to target", words)
-        apart = [f"{format_amount(one.ratio[0])} ({format_amount_range(*one.ratio[1:])})" for one in rows]
+        cells = [write(one.value[0]) if math.isfinite(one.value[0]) else "not reached" for one in rows]
+        cost = TextColumn(f"{found.goal} to target", cells)
+        apart = [f"{format_amount(one.effect[0])} ({format_amount_range(*one.effect[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
-    apart = ["" if one.reference else words for one, words in zip(rows, apart, strict=True)]
+    apart = ["" if one.is_reference else text for one, text in zip(rows, apart, strict=True)]
     if found.goal == "quality":
         first = [
             TextColumn("repeats", [f"{one.repeats}" for one in rows]),
@@ -166,20 +166,20 @@ MARKS = {
 def _mark(found: Advice, one: Tried) -> str:
     if found.advises(one):
         return "*"
-    return "+" if one.reference else "=" if one.tied else "-" if one.given_up else " "
+    return "+" if one.is_reference else "=" if one.tied else "-" if one.given_up else " "
 
 
 def _legend(found: Advice) -> list[str]:
     if len(found.tried) < 2:
         return []
     used = {_mark(found, one) for one in found.tried}
-    marks = "; ".join(f"{mark} {words}".strip() for mark, words in MARKS.items() if mark in used)
+    marks = "; ".join(f"{mark} {meaning}".strip() for mark, meaning in MARKS.items() if mark in used)
     lines = [marks] if marks else []
-    reference = next((one for one in found.tried if one.reference), None)
+    reference = next((one for one in found.tried if one.is_reference), None)
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)
     if found.goal == "quality":
         lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
-        lines.append("epochs: after so many a setting is judged: those that are best for its other repeats")
+        lines.append("epochs: after so many a setting is read: those that are best for its other repeats")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")
         lines.append("to target: expected; repeats that missed it count with all that they spent")
@@ -194,14 +194,14 @@ def _name(one: Tried) -> str:
 def _expected(found: Advice) -> list[str]:
     from epochal.choose.comparison.sentences import ranged, telling
 
-    metrics = {found.column: found.quality, **found.metrics}
+    metrics = {found.monitor: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
     final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
     lines = [] if found.recommended else [f"of the nearest of those that were searched: {final}"]
     lines += aligned([*rows, *((name, str(one.quality)) for name, one in found.beside.items())])
     for name, one in found.beside.items():
-        lines.append(f"{name}: {one.words}; {label_of(found.column)} on the same seeds")
+        lines.append(f"{name}: {one.text}; {label_of(found.monitor)} on the same seeds")
         if (less := one.difference) and less.ci95:
             middle, low, high = map(telling(less.format_value, *less.ci95), (less.mean, *less.ci95))
             that = "the advised" if found.recommended else "the nearest"
@@ -220,7 +220,7 @@ def _cost(found: Advice) -> list[str]:
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [
-        cost.words,
+        cost.text,
         *([f"{times} times the updates of one training as advised"] if found.recommended else []),
         f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
     ]

@@ -27,8 +27,8 @@ def train_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def compare_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.comparison.compare.compare`."""
-    found = _declared(given, without=AXES) | {
-        name: list(given[name]) for name in AXES if given[name] is not None
+    found = _declared(given, without=GRID_OPTIONS) | {
+        name: list(given[name]) for name in GRID_OPTIONS if given[name] is not None
     }
     steps = dict.fromkeys(("step", "exponential"), given["step_every"])
     floors = dict.fromkeys(("cosine", "linear"), given["schedule_floor"])
@@ -40,7 +40,7 @@ def compare_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return found | {name: given[name] for name in ("budget", "margin", "yes", "ray", "target_value")}
 
 
-AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
+GRID_OPTIONS = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder")
 
 
 def advise_arguments(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.arguments import AXES, compare_arguments
+from epochal.cli.arguments import GRID_OPTIONS, compare_arguments
 from epochal.cli.command import Command
 from epochal.cli.flags import COMPARE
 from epochal.cli.networks import OWNERS, networks, variants
@@ -26,7 +26,7 @@ MAX_ROWS = 20  # settings on the screen; the report and --json have all of them
 
 
 NETWORK = ("network", "hidden", "activation")  # options of a network of which a comparison may have several
-OWN = (*AXES, *NETWORK, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
+OWN = (*GRID_OPTIONS, *NETWORK, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the comparison as they are."""
 
 
@@ -95,7 +95,7 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
             )
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
-    screen.section("Cost", [found.usage.words])
+    screen.section("Cost", [found.usage.text])
     if found.recommended is None:
         return
     lines, row = copyable(line, screen.width - 2), found.recommended_row
@@ -112,7 +112,7 @@ def _table(found: Comparison, width: int) -> list[str]:
     best_epochs = [row.best_epoch.mean for row in rows]
     columns = [
         TextColumn("rate", ["" if row.tuned is None else f"{row.tuned.rate:.3g}" for row in rows]),
-        TextColumn(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
+        TextColumn(found.monitor.replace(".", " "), [quality(row.quality) for row in rows]),
         TextColumn("to the best mean", [behind(found, row) for row in rows], right=False),
         TextColumn("best epoch", [f"{one:.3g}" if math.isfinite(one) else "" for one in best_epochs]),
         TextColumn("updates", [f"{row.updates:,}" for row in rows]),
@@ -155,7 +155,7 @@ def _legend(found: Comparison) -> list[str]:
         running_times = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
         some = any(0 < one.reached < one.repeats for one in running_times)
         counted = "; repeats that missed it count with all their updates (in brackets, how many reached it)"
-        until = f"to target: expected updates until {found.target_value:.4g} ({found.target_words})"
+        until = f"to target: expected updates until {found.target_value:.4g} ({found.target_text})"
         lines.append(f"{until}{counted if some else ''}")
     return lines
 
@@ -177,7 +177,7 @@ def _regimes(found: Comparison, width: int) -> list[str]:
     rows = [row for _, row in shown]
     columns = [
         TextColumn("best setting", [row.name for row in rows], right=False),
-        TextColumn(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
+        TextColumn(found.monitor.replace(".", " "), [quality(row.quality) for row in rows]),
         TextColumn("updates", [f"{row.updates:,}" for row in rows]),
         TextColumn("time", [duration(row.seconds) for row in rows]),
     ]

@@ -23,7 +23,7 @@ _OF_CLASSES = ("precision", "recall")  # what the table of the classes says
 
 
 def show_result(console: Console, run: Run, folder: Path | None) -> None:
-    """Print the result: the curve, the verdict, the figures, and where everything is."""
+    """Print the result: the curve, the verdict, the metrics, and where everything is."""
     width = max(60, min(100, console.width))
     color, encoding = console.is_terminal and not console.no_color, console.encoding or "ascii"
     drawing = picture(run.curves, width, 18, color, encoding=encoding, monitor=str(run.settings["monitor"]))
@@ -111,7 +111,7 @@ def class_sections(run: Run) -> list[tuple[str, list[str]]]:
 
 
 def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
-    """What the threshold changes, if the run has one: the figures of decisions at one half and with it."""
+    """What the threshold changes, if the run has one: the metrics of decisions at one half and with it."""
     if run.threshold is None:
         return []
     rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
@@ -120,7 +120,9 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
             both = map(tables.format_mean_sd, (run.metrics[part][name], summary))
             rows.append((f"{part} {label_of(name)}", *both))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
-    aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
+    aside = (
+        ["It was chosen on the validation samples: look at the test metrics to judge it."] if chosen else []
+    )
     return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
 
 

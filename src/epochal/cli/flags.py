@@ -233,23 +233,23 @@ TRAIN: Sections = {
     "Options": _CONFIG,
 }
 
-_JUDGED: Sections = {
+_HELD_OUT: Sections = {
     **_SOURCES,
     "Data": tuple(
         {
             "validation": but(
-                "validation", "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file."),
+                "validation", "Held out to compare by: 0.2 or 20% of the rows, 20 rows, or a file."),
             "test": but("test", "Held out and never used by this command; same forms as --validation."),
         }.get(str(one), one)
         for one in _DATA
     ),
 }
-_TARGET_VALUE = Option("target_value", None, NUMBER, "What the judged column is to reach. [measured]", "V")
+_TARGET_VALUE = Option("target_value", None, NUMBER, "The monitored metric to reach. [measured]", "VALUE")
 _FOLDER = Option("out", None, PATH, "The folder of the results. [new, in runs/]", "FOLDER", "o")
 _CHOSEN = ("precision", "deterministic", *_LOSS)
 
 COMPARE: Sections = {
-    **_JUDGED,
+    **_HELD_OUT,
     "Grid": (
         but(
             "batch_size",
@@ -306,7 +306,7 @@ COMPARE: Sections = {
 }
 
 ADVISE: Sections = {
-    **_JUDGED,
+    **_HELD_OUT,
     "Model": _NETWORK,
     "Training": (
         Option(
@@ -314,10 +314,12 @@ ADVISE: Sections = {
             "GOAL", "g"),
         but("batch_size", "Keep this one. [searched]"),
         but("learning_rate", "Keep this one. [searched]"),
-        but("epochs", f"Passes, at most. [{ADVISE_DEFAULTS['epochs']:,}, ended early]", default=None),
         but(
-            "repeats", f"Seeds of the search; 10 or more check it. [{ADVISE_DEFAULTS['repeats']}]",
+            "epochs", f"Maximum number of epochs; trainings stop early. [{ADVISE_DEFAULTS['epochs']}]",
             default=None),
+        but(
+            "repeats", "Repeats of the search; the result is checked on at least 10 more. "
+            f"[{ADVISE_DEFAULTS['repeats']}]", default=None),
         *("seed", "optimizer", "optimizer_options", *_GRADIENT, *_CHOSEN),
         but("order", "As for train, except blocks."),
         *("remainder", "vary"),

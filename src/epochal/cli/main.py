@@ -110,22 +110,20 @@ def app(ctx: click.Context) -> None:
 
 def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
     """The refusal, which says so where it names options that only a new training takes."""
-    words = str(refusal)
-    if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
+    text = str(refusal)
+    if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", text):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
     own, others = (
         {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
         for known in (command, training)
     )
-    flags = dict.fromkeys(_FLAG.findall(re.sub(r"`[^`]*`", "", words)))
+    flags = dict.fromkeys(_FLAG.findall(re.sub(r"`[^`]*`", "", text)))
     names = [name for name in flags if name in others - own]
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
-    return Refusal(
-        f"{words} {which} of epochal train: train anew with {'it' if len(names) == 1 else 'them'}."
-    )
+    return Refusal(f"{text} {which} of epochal train: train anew with {'it' if len(names) == 1 else 'them'}.")
 
 
 @rendering(in_flags)
@@ -176,10 +174,10 @@ def run() -> None:
     sys.exit(found)
 
 
-def _say(words: str, code: int) -> int:
-    tell_others(words)
+def _say(text: str, code: int) -> int:
+    tell_others(text)
     with suppress(OSError):
-        echo(f"epochal: {words}", err=True)
+        echo(f"epochal: {text}", err=True)
     return code
 
 

@@ -22,9 +22,9 @@ _SENTENCES = {"notes", "training_notes", "verdict", "metric_warning", "conclusio
 """What documents hold sentences under."""
 
 
-def echo(words: object, *, err: bool = False, wrap: bool = False) -> None:
+def echo(message: object, *, err: bool = False, wrap: bool = False) -> None:
     """Print a line on standard output, or on standard error; `wrap` fits a long one to a terminal."""
-    text = printable(render_message(str(words)))
+    text = printable(render_message(str(message)))
     if wrap and (sys.stderr if err else sys.stdout).isatty():
         width = shutil.get_terminal_size().columns
         text = textwrap.fill(

@@ -102,10 +102,10 @@ def command(run: Path, data: str, out: Path | None, as_json: bool, quiet: bool, 
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:
     labeled = 0 if prediction.truth is None else int((prediction.truth >= 0).sum())
-    words = f"Accuracy {accuracy:.3f} on {labeled:,} labeled rows"
+    text = f"Accuracy {accuracy:.3f} on {labeled:,} labeled rows"
     overlap = prediction.overlap
     if overlap is None or overlap.trained == 0 or not overlap.sentence:
-        return words
+        return text
     if overlap.trained is None:
-        return f"{words}, which the run was trained on"
-    return f"{words}, of which {overlap.trained:,} {'was' if overlap.trained == 1 else 'were'} trained on"
+        return f"{text}, which the run was trained on"
+    return f"{text}, of which {overlap.trained:,} {'was' if overlap.trained == 1 else 'were'} trained on"

@@ -56,11 +56,11 @@ def _hosts() -> Any:
     return sys.modules.get("epochal.training.processes")
 
 
-def tell_others(words: str) -> None:
-    """This process has failed, in these words: the others end as well."""
+def tell_others(text: str) -> None:
+    """This process has failed, with this text: the others end as well."""
     hosts = _hosts()
     if hosts is not None:
-        hosts.process_group().fail(words)
+        hosts.process_group().fail(text)
 
 
 def ended_together(status: int) -> bool:

@@ -26,7 +26,7 @@ _RIGHT = ("batch", "epochs", "repeats")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs, comparisons and advices in FOLDER (runs/ if not given), the newest first."""
+    """List the runs, comparisons and advice in FOLDER (runs/ if not given), the newest first."""
     from epochal.runs.listing import listing
 
     found = listing(folder)

@@ -80,10 +80,10 @@ class Screen(LiveScreen):
         elif isinstance(event, CheckpointFailed):
             self._warn(f"not kept: {event.reason}; the training goes on and tries again")
         elif isinstance(event, ClusterNote):
-            self._warn(event.words)
+            self._warn(event.text)
 
-    def _warn(self, words: str) -> None:
-        plain_console(to_stderr=True).print(Text(f"epochal: {render_message(words)}"), soft_wrap=True)
+    def _warn(self, text: str) -> None:
+        plain_console(to_stderr=True).print(Text(f"epochal: {render_message(text)}"), soft_wrap=True)
 
     def _start(self, prepared: Prepared) -> None:
         parts = {"Data": data_lines, "Plan": plan_lines, "Training": training_lines}

@@ -62,9 +62,9 @@ class StudyScreen(LiveScreen):
                 section(self.console, title, lines, self.width, apart=number > 0)
         self._opening.clear()
         self._pace.take(step)
-        self._pace.finding = step.words or self._pace.finding
-        if step.words and not self.quiet and not self.console.is_terminal:
-            self.console.print(Text(wrapped([step.words], self.width)), soft_wrap=True)
+        self._pace.finding = step.text or self._pace.finding
+        if step.text and not self.quiet and not self.console.is_terminal:
+            self.console.print(Text(wrapped([step.text], self.width)), soft_wrap=True)
         if step.total and not self.quiet:
             self._terminal.print_if_due(self._pace.line)
 

@@ -72,13 +72,15 @@ def details(title: str, inside: str) -> str:
     return f"<details><summary>{text(title)}</summary>{inside}</details>"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[int] = (0,)) -> str:
-    """A table; columns of `words` are aligned left, numbers right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], text_columns: Sequence[int] = (0,)) -> str:
+    """A table; `text_columns` are aligned left, numbers right."""
 
     def line(kind: str, values: Sequence[object]) -> str:
         cells = []
         for place, value in enumerate(values):
-            side = "left" if place in words else "right;white-space:nowrap" if kind == "td" else "right"
+            side = (
+                "left" if place in text_columns else "right;white-space:nowrap" if kind == "td" else "right"
+            )
             style = f"{_CELL};text-align:{side};{_DIGITS}"
             cells.append(f'<{kind} style="{style}">{text(value)}</{kind}>')
         return f'<tr style="background:none">{"".join(cells)}</tr>'

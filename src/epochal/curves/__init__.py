@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epochal.curves.curves import AXES as AXES, Band as Band, Best as Best, Curves as Curves
+from epochal.curves.curves import X_AXES as X_AXES, Band as Band, Best as Best, Curves as Curves
 from epochal.curves.judgment import KINDS as KINDS, Verdict as Verdict, statistic_label as statistic_label
 from epochal.curves.precision_recall import (
     PrecisionRecall as PrecisionRecall,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from epochal.curves.judgment import Verdict
 
 
-AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
+X_AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
 """The x-axes, with their fields in `Curves`."""
 
 _COORDINATES = {
@@ -228,15 +228,15 @@ class Curves:
         """
         if name not in self.columns:
             raise Refusal(did_you_mean("curve", name, self.columns))
-        if x not in AXES:
-            raise Refusal(did_you_mean("x-axis", x, AXES))
+        if x not in X_AXES:
+            raise Refusal(did_you_mean("x-axis", x, X_AXES))
         updates, point = np.unique(self.update, return_inverse=True)
         numbers, row = np.unique(self.repeat, return_inverse=True)
         array = np.full((numbers.size, updates.size), np.nan)
         array[row, point] = self.columns[name]
         if x == "updates":
             return updates.astype(np.float64), array
-        coordinate = np.asarray(getattr(self, AXES[x]), dtype=np.float64)
+        coordinate = np.asarray(getattr(self, X_AXES[x]), dtype=np.float64)
         total = np.bincount(point, weights=coordinate, minlength=updates.size)
         along = total / np.bincount(point, minlength=updates.size)
         return np.maximum.accumulate(along) if along.size else along, array

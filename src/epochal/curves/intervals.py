@@ -161,7 +161,7 @@ def _ends(
     if math.isfinite(low) and math.isfinite(high):
         share = (center - low) / (high - low)
         free = share * (1 - share) * (high - low) ** 2
-        rounding = (1e-6 * (high - low)) ** 2  # of figures that are all perfect
+        rounding = (1e-6 * (high - low)) ** 2  # of metrics that are all perfect
         worth = free / variance_ if min(variance_, free) > rounding else float(samples)
         square = factor**2 / max(worth, 1.0)
         middle = (share + square / 2) / (1 + square)

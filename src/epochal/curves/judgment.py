@@ -23,7 +23,7 @@ KINDS = (
     "probably still improving",
     "unstable",
     "probably unstable",
-    "no detectable difference from chance",
+    "no significant difference from chance",
     "not judged",
 )
 """Every kind of verdict. "undecided" looks flat, but a rise or fall that matters is not ruled out;

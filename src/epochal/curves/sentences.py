@@ -57,7 +57,7 @@ def no_better_verdict(view: CurveView, test: BaselineTest, rise: Difference) -> 
     statistics = view.statistics() | rise.statistics | test.statistics
     fall = view.training_share()
     unsure = "Perhaps better than chance, but not surely"
-    head = unsure if test.probable else "No detectable difference from chance"
+    head = unsure if test.probable else "No significant difference from chance"
     sentence = f"{head}: {_near(view, capital=False)}"
     possible = view.reference_loss if not view.higher_is_better else 1 - view.reference_loss
     if 0 < test.max_gain < possible:
@@ -85,7 +85,7 @@ def no_better_verdict(view: CurveView, test: BaselineTest, rise: Difference) -> 
         f"Neither the {view.label} nor a second metric with a known baseline is better than its baseline by "
         f"{test.method}, and the curve is not falling at the end."
     )
-    return Verdict("no detectable difference from chance", sentence, rule, statistics, remedy)
+    return Verdict("no significant difference from chance", sentence, rule, statistics, remedy)
 
 
 def overfitting_verdict(view: CurveView, rise: Difference) -> Verdict:
@@ -106,7 +106,7 @@ def overfitting_verdict(view: CurveView, rise: Difference) -> Verdict:
     else:
         kind, doubt = "probably overfitting", "which scatter could still explain"
         if rise.reversed_rise:
-            before = view.in_words(rise.reversed_rise, rise.reference)
+            before = view.in_words(rise.reversed_rise, rise.loss_at_minimum)
             doubt = f"but it had already risen by {before} and come back"
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.reversed_rise else f"{_more(view, rise.repeats_to_detect, 'it')} ".lstrip()
@@ -172,9 +172,9 @@ def still_improving_verdict(view: CurveView, fall: Difference, test: BaselineTes
 
 def _fallen(view: CurveView, fall: Difference) -> str:
     """The fall over the last epochs, as a share, in the unit of sentences."""
-    if view.higher_is_better or fall.reference <= 0:
+    if view.higher_is_better or fall.loss_at_minimum <= 0:
         return f"{fall.effect:.3g}"
-    return _lower(view, fall.effect / (fall.reference + fall.effect))
+    return _lower(view, fall.effect / (fall.loss_at_minimum + fall.effect))
 
 
 def _lower(view: CurveView, share: float) -> str:
@@ -299,24 +299,26 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
     small = ""
     if rise.significant and rise.effect > 0:
         how = "while the training loss is not seen to fall" if rise.relevant else "which is small"
-        small = f"smoothed, it {rose} by {view.in_words(rise.effect, rise.reference)}, {how}; "
+        small = f"smoothed, it {rose} by {view.in_words(rise.effect, rise.loss_at_minimum)}, {how}; "
     elif fall.significant and fall.effect > 0:
         small = f"it {fell} by {_fallen(view, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     room = []
     if fall.reversed_rise or rise.reversed_rise > rise.flat_tolerance:
         swings = max(fall.reversed_rise, rise.reversed_rise)
-        room.append(f"swings of {view.in_words(swings, rise.reference)}")
+        room.append(f"swings of {view.in_words(swings, rise.loss_at_minimum)}")
     if not math.isfinite(rise.upper_bound):
         room.append(f"a {up} of any size")
     elif rise.upper_bound > 0:
-        room.append(f"a {up} of up to {view.in_words(rise.upper_bound, rise.reference)}")
+        room.append(f"a {up} of up to {view.in_words(rise.upper_bound, rise.loss_at_minimum)}")
     pace = "in twice the epochs at this pace"
     if not math.isfinite(fall.upper_bound):
         room.append(f"a {down} of any size")
-    elif fall.upper_bound > 0 and (view.higher_is_better or fall.reference <= 0):
+    elif fall.upper_bound > 0 and (view.higher_is_better or fall.loss_at_minimum <= 0):
         room.append(f"a {down} of up to {three_digits(fall.upper_bound)} {pace}")
     elif fall.upper_bound > 0:
-        room.append(f"a {down} of up to {_lower(view, min(fall.upper_bound / fall.reference, 1.0))} {pace}")
+        room.append(
+            f"a {down} of up to {_lower(view, min(fall.upper_bound / fall.loss_at_minimum, 1.0))} {pace}"
+        )
     if not room:
         return f"{small}{repeats} no room for a further {up} or {down}"
     return f"{small}{repeats} room for {', and for '.join(room)}"

@@ -134,7 +134,7 @@ def summarize(
 
 
 def three_digits(number: float | None) -> str:
-    """A figure in three digits, large ones to the unit, as tables show them.
+    """A number in three digits, large ones to the unit, as tables show them.
 
     >>> three_digits(0.08284), three_digits(69_278.3), three_digits(1e-7), three_digits(None)
     ('0.0828', '69,278', '1e-07', 'unknown')
@@ -232,13 +232,13 @@ def smoothed(row: Floats) -> Floats:
     return np.where(finite, (total[high] - total[low]) / np.maximum(number, 1), np.nan)
 
 
-def epochs_of_others(values: Floats) -> Ints:
+def leave_one_out_epochs(values: Floats) -> Ints:
     """For each repeat, the row at which the others are best on average; what is lower is better.
 
     A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
     choose does not (leaving one out, Stone 1974). Values have shape (repeats, rows).
 
-    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
+    >>> leave_one_out_epochs(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])).tolist()
     [2, 1, 1]
     """
     if len(values) == 1:
@@ -250,8 +250,8 @@ def epochs_of_others(values: Floats) -> Ints:
 def epochs_of_next(values: Floats) -> Ints:
     """For each repeat, the row at which the smoothed curve of the next one is best; lower is better.
 
-    As `epochs_of_others`, but each repeat has a choice of its own: where all share one, the differences of
-    two settings share the difference of their choices, and a test over repeats takes it for theirs. Values
+    As `leave_one_out_epochs`, but each repeat has a choice of its own: where all share one, the differences
+    of two settings share the difference of their choices, and a test over repeats takes it for theirs. Values
     have shape (repeats, rows), NaN after the end of a repeat.
 
     >>> epochs_of_next(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [1.0, 2.0, np.nan]])).tolist()

@@ -34,7 +34,7 @@ class Difference:
     significant        at 95 %, however small; `likely` at one-sided 80 %.
     probable           not detected, but likely and large.
     effect             the size of a rise since the epoch `epoch`, or of a fall over the last `epoch` epochs;
-                       `reference` is the loss at its lower end.
+                       `loss_at_minimum` is the loss at its lower end.
     min_relevant       a larger effect matters.
     upper_bound        the largest effect that is not ruled out, one-sided at 95 %.
     flat_tolerance     what a flat curve may rise or fall by.
@@ -53,7 +53,7 @@ class Difference:
     significant: bool = False
     upper_bound: float = math.inf
     flat_tolerance: float = 0.0
-    reference: float = 0.0
+    loss_at_minimum: float = 0.0
     repeats_to_detect: int | None = None
     repeats_to_bound: int | None = None
     reversed_rise: float = 0.0

@@ -65,7 +65,7 @@ def judge(
 
     1. unstable: a loss that is not finite, or a training loss that jumps repeatedly, or collapses.
     2. not judged: no validation, or fewer than 10 evaluations.
-    3. no detectable difference from chance: not better than the baseline, and not improving either.
+    3. no significant difference from chance: not better than the baseline, and not improving either.
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
     6. probably overfitting: a rise that is more likely than not and large, a mean rise to more than 1.2 times

@@ -165,6 +165,6 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
         f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which "
-        f"{GROUP_LEAK_NOTE_MARKER}, so that figures are too good: {option('groups_from', pattern)} "
+        f"{GROUP_LEAK_NOTE_MARKER}, so that metrics are too good: {option('groups_from', pattern)} "
         "keeps each on one.",
     )

@@ -75,15 +75,15 @@ def init_repeat_state(spec: Spec, variables: Variables) -> RepeatState:
 
 
 def make_call(
-    spec: Spec, shapes: Variables, shared: bool
+    spec: Spec, shapes: Variables, same_samples: bool
 ) -> Callable[[TrainState, PerRepeat, tuple[SplitPart, ...], Limits], tuple[TrainState, Evaluations]]:
     """The function of one call: (train_state, per_repeat, parts, limits) -> (train_state, evaluations).
 
-    `shared` is whether all repeats share the samples, so that parts have no axis of repeats.
+    `same_samples` is whether all repeats share the samples, so that parts have no axis of repeats.
     """
     layout, n_repeats, by_updates = spec.layout, spec.n_repeats, spec.evaluate_unit == "updates"
     raveler = ParamRaveler(spec, shapes.params)
-    of_part = None if shared else 0
+    of_part = None if same_samples else 0
     step = make_update_step(spec, raveler)
 
     def one_update(

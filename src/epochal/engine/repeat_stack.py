@@ -51,7 +51,7 @@ class StackData(NamedTuple):
     """The data of a stack: parts, whether repeats share them, and what differs between repeats."""
 
     parts: tuple[SplitPart, ...]
-    shared: bool
+    same_samples: bool
     per_repeat: PerRepeat
     init_keys: jax.Array
     inverse_transform: tuple[InverseTransform, ...] = ()
@@ -183,7 +183,7 @@ class RepeatStack(BaseRepeatStack):
 
     def __post_init__(self) -> None:
         inputs = self.data.parts[0].inputs
-        self._begin(jax.ShapeDtypeStruct(inputs.shape[1 if self.data.shared else 2 :], inputs.dtype))
+        self._begin(jax.ShapeDtypeStruct(inputs.shape[1 if self.data.same_samples else 2 :], inputs.dtype))
         whole = self.last_update >= self.plan.updates
         end = (self.plan.epochs, 0) if whole else self.plan.locate(self.last_update)
         self._end = (np.int32(end[0]), np.int32(end[1]))
@@ -194,7 +194,7 @@ class RepeatStack(BaseRepeatStack):
         self.phase, data = phase, self.data
         spec = replace(self.spec, layout=BatchLayout.of(self.plan, phase))
         arguments = (self.train_state, data.per_repeat, data.parts, self._limits(0))
-        self._call = compiled(make_call, spec, self.sample, arguments, data.shared, donate=(0,))
+        self._call = compiled(make_call, spec, self.sample, arguments, data.same_samples, donate=(0,))
 
     def _limits(self, updates: int) -> Limits:
         end, following = self._end, self._following
@@ -228,13 +228,13 @@ class RepeatStack(BaseRepeatStack):
         begin = time.perf_counter()
         parts = tuple(data.parts[PARTS.index(name)] for name in spec.parts)
         arguments = (train_state.repeat_states, parts, data.per_repeat.target_scale)
-        measure = self._program(make_measure, arguments, data.shared)
+        measure = self._program(make_measure, arguments, data.same_samples)
         measured, outputs = interruptible(lambda: jax.block_until_ready(measure(*arguments)))
         metrics = np.array(measured)
         for row in map(int, np.flatnonzero(np.asarray(train_state.repeat_states.status) == RUNNING)):
             inverse = data.inverse_transform[row]
             for number, (name, part) in enumerate(zip(spec.parts, parts, strict=True)):
-                true = inverse(name, np.asarray(part.targets if data.shared else part.targets[row]))
+                true = inverse(name, np.asarray(part.targets if data.same_samples else part.targets[row]))
                 predicted = np.asarray(outputs[number][row], np.float64)
                 if true.dtype.kind == "f" and predicted.size == true.size:
                     predicted = inverse(name, predicted.reshape(true.shape))
@@ -275,11 +275,11 @@ class RepeatStack(BaseRepeatStack):
         return self.plan.first_update(pass_index) + index
 
 
-def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
+def make_measure(spec: Spec, shapes: Variables, same_samples: bool) -> Any:
     """The function (repeat_states, parts, target scale) -> (metrics, outputs) of all repeats.
 
     Metrics (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
-    each part, (repeats, n, ...). `shared` is whether all repeats share the samples.
+    each part, (repeats, n, ...). `same_samples` is whether all repeats share the samples.
     """
     raveler = ParamRaveler(spec, shapes.params)
 
@@ -290,7 +290,7 @@ def make_measure(spec: Spec, shapes: Variables, shared: bool) -> Any:
         found = [metrics_of_part(spec, variables, part, target_scale) for part in parts]
         return jnp.stack([value for metrics, _ in found for value in metrics]), [one for _, one in found]
 
-    return over_repeats(spec.n_repeats, measure, (0, None if shared else 0, 0))
+    return over_repeats(spec.n_repeats, measure, (0, None if same_samples else 0, 0))
 
 
 def make_decide(spec: Spec, shapes: Variables) -> Any:

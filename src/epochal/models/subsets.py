@@ -36,7 +36,7 @@ def of_subsets(
     >>> of_subsets(METRICS["accuracy"], outputs, targets, 2, members).round(2).tolist()
     [0.33, 0.5]
     """
-    if members.size > _MOST or (metric.of_counts is None and metric.name not in _FIGURES):
+    if members.size > _MOST or (metric.of_counts is None and metric.name not in _BY_METRIC):
         return np.array(
             [metric.function(outputs[one], targets[one], classes, np) for one in members], np.float64
         )
@@ -49,16 +49,16 @@ def of_subsets(
             found = np.asarray(metric.of_counts(*counts, of_each, np), np.float64)
             assert found.shape == (len(each),), f"{metric.name} of counts must be (...); got {found.shape}"
             return found
-        return np.asarray(_FIGURES[metric.name](outputs, targets, each), np.float64)
+        return np.asarray(_BY_METRIC[metric.name](outputs, targets, each), np.float64)
 
 
-def one_by_one(figure: Callable[[Any], float]) -> Callable[[Bools], Floats]:
+def one_by_one(metric: Callable[[Any], float]) -> Callable[[Bools], Floats]:
     """Any function of rows, called once for each subset.
 
     >>> one_by_one(lambda rows: float(np.arange(3)[rows].sum()))(np.array([[True, False, True]])).tolist()
     [2.0]
     """
-    return lambda members: np.array([figure(rows) for rows in members], np.float64)
+    return lambda members: np.array([metric(rows) for rows in members], np.float64)
 
 
 def weighted_means(values: Floats, weights: NDArray[Any] | None, members: Bools) -> Floats:
@@ -97,7 +97,7 @@ def _average_precision(scores: Floats, positive: Bools, members: Floats) -> Floa
 
 
 def _against_the_rest(area: Callable[[Floats, Bools, Floats], Floats]) -> Callable[..., Floats]:
-    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
+    def metric(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         shares = outputs.reshape(len(outputs), -1)
         if shares.shape[1] <= 2:
             scores = shares[:, 0] if shares.shape[1] == 1 else shares[:, 1] - shares[:, 0]
@@ -105,17 +105,17 @@ def _against_the_rest(area: Callable[[Floats, Bools, Floats], Floats]) -> Callab
         shares = probabilities(shares, np)
         return _known_mean([area(column, targets == k, members) for k, column in enumerate(shares.T)])
 
-    return figure
+    return metric
 
 
 def _of_each_label(area: Callable[[Floats, Bools, Floats], Floats]) -> Callable[..., Floats]:
-    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
+    def metric(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         scores, true = outputs.reshape(targets.shape), targets > 0
         both = ((members @ true > 0) & (members @ ~true > 0)).T
         each = [area(scores[:, k], true[:, k], members) for k in range(targets.shape[1])]
         return _known_mean(np.where(both, each, np.nan))
 
-    return figure
+    return metric
 
 
 def _known_mean(values: Any) -> Floats:
@@ -126,11 +126,11 @@ def _known_mean(values: Any) -> Floats:
 def _mean(error: Callable[[Floats, NDArray[Any]], Any]) -> Callable[..., Floats]:
     """The mean over samples of an error (n, ...), averaged over the outputs of a sample."""
 
-    def figure(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
+    def metric(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
         each = error(outputs.reshape(targets.shape), targets).reshape(len(targets), -1).mean(axis=1)
         return members @ each / members.sum(axis=1)
 
-    return figure
+    return metric
 
 
 def _rmse(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
@@ -146,7 +146,7 @@ def _r2(outputs: Floats, targets: NDArray[Any], members: Floats) -> Floats:
     return np.where(same, np.nan, 1 - error / total).mean(axis=1)
 
 
-_FIGURES: dict[str, Callable[..., Floats]] = {
+_BY_METRIC: dict[str, Callable[..., Floats]] = {
     "roc_auc": _against_the_rest(_roc_auc),
     "average_precision": _against_the_rest(_average_precision),
     "roc_auc_macro": _of_each_label(_roc_auc),

@@ -151,7 +151,7 @@ def html(plan: Counts) -> str:
     parts = [heading(title, rest.strip()), facts(_facts(plan))]
     if not _divided(plan):
         outcomes, (head, *rows) = _others(plan)
-        parts += [heading("", outcomes), html_table(head, rows, words=(0, 1, 3))]
+        parts += [heading("", outcomes), html_table(head, rows, text_columns=(0, 1, 3))]
     return view(*parts)
 
 

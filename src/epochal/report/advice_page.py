@@ -35,12 +35,12 @@ _GOALS = {
 
 def advice_page(advice: Advice, line: str = "") -> str:
     """The page about an advice as text; `line` is the command that trains with it, by default in Python."""
-    reference = next((one for one in advice.tried if one.reference), None)
+    reference = next((one for one in advice.tried if one.is_reference), None)
     other = reference is not None and not advice.advises(reference)
     against = "the reference" if other else "the advised setting"
     most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
     cost, wanted, best = _GOALS[advice.goal]
-    target = "" if advice.goal == "quality" else advice.target_words
+    target = "" if advice.goal == "quality" else advice.target_text
     first = {"goal": wanted, "target": target, "exhaustive grid": advice.usage.grid}
     share = advice.usage.of_grid
     return study_page.render_study(
@@ -95,13 +95,13 @@ def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[s
 
 def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
-    meaning = "; ".join(filter(None, (study_page.meaning_of(advice.column), better)))
-    found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
+    meaning = "; ".join(filter(None, (study_page.meaning_of(advice.monitor), better)))
+    found = [(f"{label_of(advice.monitor)}: {meaning}", advice.quality, "")]
     for name, summary in list(advice.metrics.items())[:3]:
         found.append((": ".join(filter(None, (label_of(name), study_page.meaning_of(name)))), summary, ""))
     for name, one in advice.beside.items():
-        words = f"{name} would give on the same seeds: {label_of(advice.column)}"
-        found.append((words, one.quality, one.words))
+        text = f"{name} would give on the same seeds: {label_of(advice.monitor)}"
+        found.append((text, one.quality, one.text))
     return found
 
 
@@ -123,8 +123,11 @@ def _tried(advice: Advice, against: str) -> Table:
     relative = advice.goal != "quality"
     heads = [
         *study_page.SETTING_HEADS,
-        ("standing", f"against {against}"),
-        (label_of(advice.column) if not relative else _GOALS[advice.goal][0], "expected, with 95 % interval"),
+        ("status", f"against {against}"),
+        (
+            label_of(advice.monitor) if not relative else _GOALS[advice.goal][0],
+            "expected, with 95 % interval",
+        ),
         (
             (f"relative {advice.goal}", f"over that of {against}, with 95 % interval")
             if relative
@@ -140,19 +143,19 @@ def _tried(advice: Advice, against: str) -> Table:
 
 def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     advised = advice.advises(one)
-    stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
-    shape, words = study_page.STANDINGS[stands]
-    words = "advised" if advised else "reference, not advised" if one.reference else words
+    status = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
+    shape, text = study_page.STATUSES[status]
+    text = "advised" if advised else "reference, not advised" if one.is_reference else text
     quality = advice.goal == "quality"
     write = duration if advice.goal == "time" else advice.quality.format_value if quality else format_number
     return [
         *study_page.setting_cells(one),
-        Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
-        _ranged(one.cost, write),
+        Cell(f"{shape} {text}", by=str(("best", "tied", "dropped", "worse").index(status)), kind="stand"),
+        _ranged(one.value, write),
         Cell("", by=0.0)
-        if one.reference
+        if one.is_reference
         else _ranged(
-            one.ratio, telling(advice.quality.format_value, *one.ratio[1:]) if quality else format_number
+            one.effect, telling(advice.quality.format_value, *one.effect[1:]) if quality else format_number
         ),
         study_page.ert_cell(one.updates_to_target, ends=not one.epochs),
         Cell(str(one.repeats), by=one.repeats),
@@ -174,7 +177,7 @@ def _theory(advice: Advice) -> list[str]:
         ends = format_interval(noise.low, noise.high)
         found = [f"Measured noise scale: {format_number(noise.value)} samples (95 % interval {ends})."]
     else:
-        why = advice.noise_words or (noise.reason if noise is not None else "")
+        why = advice.noise_text or (noise.reason if noise is not None else "")
         found = [sentence(f"The noise scale is not known here{f': {why}' if why else ''}")]
     if theory is not None:
         ends = format_interval(theory.low, theory.high)

@@ -15,7 +15,7 @@ from epochal.curves import Summary
 from epochal.report import study_page
 from epochal.report.formatting import format_ci, format_interval, format_number, percent, quality
 from epochal.report.page import Cell, Table
-from epochal.report.study_figures import by_size, comparison_figures, standing
+from epochal.report.study_figures import by_size, comparison_figures, status
 
 _REGIMES = {
     "batch": (
@@ -47,7 +47,7 @@ def comparison_page(comparison: Comparison) -> str:
         (counted(len(rows), "setting"), comparison.budget),
         {"all settings": comparison.budget},
         figures=comparison_figures(comparison),
-        judged=label_of(comparison.column),
+        monitored=label_of(comparison.monitor),
         answer=_answer(comparison, measured),
         headline=_headline(comparison, measured),
         measured=measured,
@@ -89,20 +89,20 @@ def _done(comparison: Comparison) -> str:
     most = max((row.repeats for row in rows), default=0)
     times = "once" if most == 1 else f"{most} times"
     fewer = sum(row.repeats < most for row in rows)
-    words = f"{what}, {'each ' if len(rows) > 1 else ''}trained {times}"
+    text = f"{what}, {'each ' if len(rows) > 1 else ''}trained {times}"
     if fewer:
-        words += f" ({fewer} of them fewer times, since they were clearly behind)"
-    words += f"; equal for all: {comparison.budget}."
+        text += f" ({fewer} of them fewer times, since they were clearly behind)"
+    text += f"; equal for all: {comparison.budget}."
     if len(sizes) > 1:
-        words = f"A batch is the samples that one update of the network looks at. {words}"
+        text = f"A batch is the samples that one update of the network looks at. {text}"
     if most > 1:
         one, differ = ("one split and ", "orders") if comparison.same_split else ("", "splits")
-        words += f" All share {one}the same {most} random starts and {differ}, so that no setting had an "
-        words += "easier task. A split parts training and held-out samples."
+        text += f" All share {one}the same {most} random initial parameters and {differ}, so that no setting "
+        text += "had an easier task. A split parts training and held-out samples."
     if any(row.tuned is not None for row in rows):
         other = "with other seeds" if comparison.same_split else "on other splits"
-        words += f" The learning rate was tuned for each setting, {other} than those of the comparison."
-    return words
+        text += f" The learning rate was tuned for each setting, {other} than those of the comparison."
+    return text
 
 
 def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
@@ -110,15 +110,15 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
     row = comparison.recommended_row
     if len(measured) == 1:
-        words = f"Nothing to choose: only {row.name} trained."
+        text = f"Nothing to choose: only {row.name} trained."
     else:
         rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
-        words = f"Train with {row.name}{rate}; it is best {at_best(row)}."
+        text = f"Train with {row.name}{rate}; it is best {at_best(row)}."
     if row.repeats < MIN_PAIRS:
         more = "Train more repeats before you rely on it: with so few, chance alone makes such differences."
-        return f"{words} {more}"
+        return f"{text} {more}"
     unclear = not set(comparison.tied) <= set(comparison.same)
-    return f"{words} More repeats may tell the settings apart." if unclear else words
+    return f"{text} More repeats may tell the settings apart." if unclear else text
 
 
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
@@ -126,9 +126,9 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
         return None
     best = comparison.recommended_row
     if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
-        name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
+        name, value, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     else:
-        name, figure, small = "setting", best.name, len(best.name) > 5
+        name, value, small = "setting", best.name, len(best.name) > 5
     same = [name for name in comparison.same if name != best.name]
     unclear = [name for name in comparison.tied if name not in comparison.same]
 
@@ -141,14 +141,14 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
         notes.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         notes.append(f"learning rate {best.learning_rate:.3g}")
-    meaning = study_page.meaning_of(comparison.column)
+    meaning = study_page.meaning_of(comparison.monitor)
     aside = f" ({meaning})" if meaning else ""
-    notes.append(f"{label_of(comparison.column)} {quality(best.quality)}{aside}")
+    notes.append(f"{label_of(comparison.monitor)} {quality(best.quality)}{aside}")
     ends = best.quality.ci95
     notes.append(f"95 % interval {format_ci(best.quality)}" if ends else "1 repeat: no interval")
     notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.metrics.items())[:2]]
     notes.append(f"{duration(best.seconds)} a training")
-    return {"name": name, "figure": figure, "small": small, "notes": notes}
+    return {"name": name, "value": value, "small": small, "notes": notes}
 
 
 def _regimes(comparison: Comparison) -> Table:
@@ -156,14 +156,14 @@ def _regimes(comparison: Comparison) -> Table:
     lines = []
     for regime in comparison.regimes:
         title = Cell(*_REGIMES.get(regime.name.partition(" ")[0], (regime.name, "")))
-        words = ["not among the settings", "", "", "", ""]
+        cells = ["not among the settings", "", "", "", ""]
         if row := rows.get(regime.row or ""):
-            words = [row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), _jitter(row)]
-        lines.append([title, *map(Cell, words)])
+            cells = [row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), _jitter(row)]
+        lines.append([title, *map(Cell, cells)])
     if sum(regime.row is not None for regime in comparison.regimes) == 1:
         lines = []
-    judged = label_of(comparison.column)
-    heads = ("regime", "best setting", "time of a training", "updates", judged, "jitter of the curve")
+    monitored = label_of(comparison.monitor)
+    heads = ("regime", "best setting", "time of a training", "updates", monitored, "jitter of the curve")
     return Table(heads, lines, kind="regimes")
 
 
@@ -174,11 +174,11 @@ def _jitter(row: Row) -> str:
 def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]) -> Table:
     heads = [
         ("setting", "what differs"),
-        ("standing", "against the setting with the best mean"),
+        ("status", "against the setting with the best mean"),
         *study_page.SETTING_HEADS,
         ("repeats", "trainings with seeds of their own"),
         (
-            label_of(comparison.column),
+            label_of(comparison.monitor),
             "mean at the epoch that another repeat chooses, with 95 % interval",
         ),
         ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
@@ -189,7 +189,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
     lines = [
         [
             Cell(row.name, by=row.name),
-            _standing(row, comparison),
+            _status(row, comparison),
             *study_page.setting_cells(row),
             Cell(f"{row.repeats}", by=row.repeats),
             _summary(row.quality),
@@ -202,18 +202,18 @@ def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]
     return Table(heads, lines, "Quality", "sortable")
 
 
-def _standing(row: Row, comparison: Comparison) -> Cell:
-    stands = standing(row, comparison)
-    shape, words = study_page.STANDINGS[stands]
-    if stands == "tied" and row.name == comparison.best:
-        words = "best mean"
-    elif stands == "tied" and row.name in comparison.same:
-        words = "practically the same"
-    elif stands == "worse":
-        words = failure(row) or words
+def _status(row: Row, comparison: Comparison) -> Cell:
+    found = status(row, comparison)
+    shape, text = study_page.STATUSES[found]
+    if found == "tied" and row.name == comparison.best:
+        text = "best mean"
+    elif found == "tied" and row.name in comparison.same:
+        text = "practically the same"
+    elif found == "worse":
+        text = failure(row) or text
     lost = row.dropped
     why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
-    return Cell(f"{shape} {words}", why, str(list(study_page.STANDINGS).index(stands)), "stand")
+    return Cell(f"{shape} {text}", why, str(list(study_page.STATUSES).index(found)), "stand")
 
 
 def _cost(rows: Sequence[Row]) -> Table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
 from epochal.common.text import mean_count
-from epochal.curves import AXES, Curves, PrecisionRecall
+from epochal.curves import X_AXES, Curves, PrecisionRecall
 from epochal.report import plot_data
 from epochal.report.forecast import forecast_figure
 from epochal.report.plot_data import json_number, json_numbers
@@ -30,7 +30,7 @@ def figure_data(run: Run, precision_recall: Mapping[str, Sequence[PrecisionRecal
     main = "validation.loss" if run.headline is None else run.headline[0]
     panels = plot_data.panels_of(curves, main) if len(curves) else []
     return {
-        "x": {x: json_numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
+        "x": {x: json_numbers(curves.values(panels[0][0], x)[0][keep]) for x in X_AXES} if panels else {},
         "panels": [_panel(plot_data.lines_of(curves, names, run.baseline), keep) for names in panels],
         "best": _best(curves, str(run.settings["monitor"])),
         "precision_recall": [
@@ -77,8 +77,8 @@ def _best(curves: Curves, monitor: str) -> dict[str, float | str | None] | None:
     median = curves.best(monitor).median_epoch if monitor in curves.columns else math.nan
     if not math.isfinite(median):
         return None
-    places = {x: json_number(float(plot_data.along_at(curves, x, median))) for x in AXES}
-    return {**places, "words": mean_count(median)}
+    places = {x: json_number(float(plot_data.along_at(curves, x, median))) for x in X_AXES}
+    return {**places, "text": mean_count(median)}
 
 
 def _steps(line: plot_data.PrecisionRecallLine) -> dict[str, Any]:

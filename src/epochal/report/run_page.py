@@ -28,7 +28,7 @@ _SIGNS = {
     "undecided": ("?", "open"),
     "still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
-    "no detectable difference from chance": ("≈", "bad"),
+    "no significant difference from chance": ("≈", "bad"),
     "not judged": ("?", "open"),
 }
 assert set(_SIGNS) == {kind.removeprefix("probably ") for kind in KINDS}
@@ -145,7 +145,7 @@ def _headline(run: Run) -> dict[str, Any] | None:
         notes.append(f"baseline {fixed(base, summary)}")
     return {
         "name": named(name),
-        "figure": quality(summary),
+        "value": quality(summary),
         "spread": "" if summary.sd is None else fixed(summary.sd, summary),
         "notes": notes,
     }

@@ -15,7 +15,7 @@ from epochal.choose.statistics.hyperbola import Hyperbola
 from epochal.choose.statistics.time_to_target import ExpectedRunningTime
 from epochal.choose.trials.timing import TimingCurve
 from epochal.common.metric_names import label_of
-from epochal.curves import AXES, Curves
+from epochal.curves import X_AXES, Curves
 from epochal.report.plot_data import json_number, json_numbers, lines_of
 
 _MAX_POINTS = 12_000  # of all lines of a figure
@@ -24,10 +24,10 @@ _CURVE_POINTS = 81
 _MAX_QUANTITIES = 4
 
 
-def standing(row: Row, comparison: Comparison) -> str:
-    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "diverged".
+def status(row: Row, comparison: Comparison) -> str:
+    """The status of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "diverged".
 
-    "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
+    "tied" is not significantly worse than the best mean: practically the same, or no significant difference.
     """
     if not math.isfinite(row.quality.mean):
         return "diverged"
@@ -47,14 +47,14 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
     """Data for the script: settings, curves, and the updates to the target."""
     rows = by_size(comparison)
     return {
-        "judged": label_of(comparison.column),
+        "monitored": label_of(comparison.monitor),
         "higher": comparison.higher_is_better,
         "settings": [
             {
                 "name": row.name,
                 "batch": row.batch_size,
                 "rank": _rank(i, len(rows)),
-                "standing": standing(row, comparison),
+                "status": status(row, comparison),
                 "mean": json_number(row.quality.mean),
                 **dict(zip(("low", "high"), map(json_number, row.quality.ci95 or (None, None)), strict=True)),
                 "values": json_numbers(row.quality.per_repeat),
@@ -71,7 +71,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 def advice_figures(advice: Advice) -> dict[str, Any]:
     """Data for the script: costs, update times, best epochs, the curves of the advised setting."""
     return {
-        "judged": label_of(advice.column),
+        "monitored": label_of(advice.monitor),
         "higher": advice.higher_is_better,
         "cost": {
             "goal": advice.goal,
@@ -104,15 +104,15 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
                     "name": row.name,
                     "source": source,
                     "rank": _rank(rows.index(row), len(rows)),
-                    "standing": standing(row, comparison),
+                    "status": status(row, comparison),
                     **_line(curves, column, kept),
                 }
                 for source, (row, curves, kept) in enumerate(drawn)
                 if column in curves.columns
             ],
-            "target": json_number(comparison.target_value if column == comparison.column else None),
+            "target": json_number(comparison.target_value if column == comparison.monitor else None),
         }
-        for column in _columns([curves for _, curves in found], comparison.column)
+        for column in _columns([curves for _, curves in found], comparison.monitor)
     ]
     return {"x": [_along(curves, kept) for _, curves, kept in drawn], "quantities": quantities, "best": None}
 
@@ -129,7 +129,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
     curves = _while_all_train(advice.curves)
     kept = _kept(curves, _MAX_POINTS // 8)
     quantities = []
-    for column in _columns([curves], advice.column):
+    for column in _columns([curves], advice.monitor):
         part, _, metric = column.partition(".")
         if part == "train" and f"validation.{metric}" in curves.columns:
             continue
@@ -139,19 +139,21 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             for one in both
             if one in curves.columns
         ]
-        level = advice.target_value if column == advice.column and advice.goal != "quality" else None
-        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": json_number(level)})
+        target_line = advice.target_value if column == advice.monitor and advice.goal != "quality" else None
+        quantities.append(
+            {"name": metric.replace("_", " "), "lines": lines, "target": json_number(target_line)}
+        )
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
     best = None
     if advice.recommended and math.isfinite(advised) and epochs:
         best = {
-            axis: json_number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in AXES
+            axis: json_number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in X_AXES
         }
     return {"x": [x], "quantities": quantities, "best": best}
 
 
-def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
+def _columns(curves: Sequence[Curves], monitor: str) -> list[str]:
     """The monitored metric first, then other validation columns, then training ones."""
     known = dict.fromkeys(
         name
@@ -160,7 +162,7 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
         if np.isfinite(column).any() and not name.startswith("test.")
     )
     order = sorted(
-        known, key=lambda name: (name != judged, not name.startswith("validation."), "running" in name)
+        known, key=lambda name: (name != monitor, not name.startswith("validation."), "running" in name)
     )
     return order[:_MAX_QUANTITIES]
 
@@ -180,7 +182,7 @@ def _line(curves: Curves, column: str, kept: NDArray[np.int64]) -> dict[str, Any
 
 
 def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, list[float | None]]:
-    return {axis: json_numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
+    return {axis: json_numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in X_AXES}
 
 
 # --- work to the target -------------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ def _comparison_ert(comparison: Comparison, rows: Sequence[Row]) -> dict[str, An
         {
             "name": row.name,
             "batch": row.batch_size,
-            "standing": standing(row, comparison),
+            "status": status(row, comparison),
             **_ert(row.updates_to_target),
         }
         for row in rows
@@ -216,10 +218,10 @@ def _ert(ert: ExpectedRunningTime) -> dict[str, Any]:
         "at": json_number(point_of(ert)),
         "low": None if none else json_number(ert.low),
         "high": None if none else json_number(ert.high),
-        "open": bool(not none and math.isinf(ert.high)),
+        "high_is_infinite": bool(not none and math.isinf(ert.high)),
         "reached": ert.reached,
         "repeats": ert.repeats,
-        "words": str(ert),
+        "text": str(ert),
     }
 
 
@@ -231,31 +233,31 @@ def _fit(
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
     found = {
-        "turns": curve.estimated,
+        "estimated": curve.estimated,
         "curve": {"x": json_numbers(sizes), "y": json_numbers(curve.steps(sizes))},
     }
     if not curve.estimated:  # an interpolated curve has no turning point
         return found
     return found | {
         "fewest": json_number(curve.minimal_steps),
-        "falling": json_numbers(curve.minimal_samples / sizes),
+        "constant_samples": json_numbers(curve.minimal_samples / sizes),
         "critical_batch_size": json_number(curve.critical_batch_size),
-        "endless": bool(math.isinf(curve.critical_batch_size)),
+        "unbounded": bool(math.isinf(curve.critical_batch_size)),
         "interval": [json_number(end) for end in critical or (math.nan, math.nan)],
     }
 
 
 def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
-    cost, low, high = one.cost
+    value, low, high = one.value
     missed = one.updates_to_target.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
         "rate": json_number(one.learning_rate),
-        "standing": "best" if advice.advises(one) else "tied" if one.tied else "worse",
-        "at": json_number(low if missed else cost),
+        "status": "best" if advice.advises(one) else "tied" if one.tied else "worse",
+        "at": json_number(low if missed else value),
         "low": None if missed else json_number(low),
         "high": None if missed else json_number(high),
-        "open": bool(math.isinf(high) and not missed),
+        "high_is_infinite": bool(math.isinf(high) and not missed),
         "missed": missed,
         "reached": one.updates_to_target.reached,
         "repeats": one.repeats,

@@ -1,4 +1,4 @@
-"""What the pages about a comparison and about an advice share: header, standings, conditions."""
+"""What the pages about a comparison and about an advice share: header, statuses, conditions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from epochal.choose.statistics.time_to_target import ExpectedRunningTime
 from epochal.report.formatting import environment, format_interval, format_number, minute
 from epochal.report.page import Cell, render
 
-STANDINGS = {
+STATUSES = {
     "best": ("◆", "recommended"),
     "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
     "diverged": ("⚡", "not finite"),
 }
-"""A shape and words for each standing, so that meaning does not depend on color."""
+"""A shape and words for each status, so that meaning does not depend on color."""
 
 SETTING_HEADS = [("batch size", "samples per update"), ("learning rate", "how far one update goes")]
 
@@ -32,14 +32,14 @@ _MEANINGS = {
 }
 
 
-def meaning_of(column: str) -> str:
-    """The meaning of a column in plain words; empty if unknown.
+def meaning_of(metric: str) -> str:
+    """The meaning of a metric in plain words; empty if unknown.
 
     >>> meaning_of("validation.loss")
     'how wrong the network is on samples that it did not learn from'
     """
-    part, _, metric = column.partition(".")
-    known = _MEANINGS.get(metric, "")
+    part, _, name = metric.partition(".")
+    known = _MEANINGS.get(name, "")
     on = "samples that it did not learn from" if part == "validation" else "the samples that it learned from"
     return f"{known} on {on}" if known else ""
 
@@ -67,7 +67,7 @@ def render_study(
 ) -> str:
     """The page as text: `about` it in the byline, `first` among the conditions."""
     source = study.data["source"] or "data"
-    own = {**first, "cost": f"{study.usage.words}, compilation included"}
+    own = {**first, "cost": f"{study.usage.text}, compilation included"}
     if study.folder is not None:
         own["folder"] = str(study.folder)
     return render(

@@ -88,7 +88,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         why = [note for note in dataset.raw_notes if "training did not have" in note]
         none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
         raise Refusal(
-            why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none
+            why[0].replace("they count in no metric", "nothing is left to evaluate") if why else none
         )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')

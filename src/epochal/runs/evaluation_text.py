@@ -134,12 +134,12 @@ def _hidden(count: int) -> list[str]:
 
 
 def over_repeats(repeats: int) -> str:
-    """What the figures of a table are, by the number of repeats."""
+    """What the metrics of a table are, by the number of repeats."""
     return "1 repeat" if repeats == 1 else f"mean ± sd over {repeats} repeats"
 
 
 def class_table(classes: Mapping[str, ClassMetrics], noun: str, called: Mapping[str, str]) -> list[str]:
-    """The figures of classes, which are shown as they are `called`; `noun` is what they count."""
+    """The metrics of classes, which are shown as they are `called`; `noun` is what they count."""
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", noun)]
     for name, of_class in classes.items():
         shares: Iterable[str] = "–––"  # of a class without samples nothing is known

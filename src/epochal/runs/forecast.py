@@ -54,7 +54,7 @@ class NaiveForecast(Record):
         verdict, share = _judged(skill.mean, skill.ci95)
         if verdict in ("lower", "higher"):
             return (
-                f"no detectable difference from {self.name}: {against} ({verdict} by "
+                f"no significant difference from {self.name}: {against} ({verdict} by "
                 f"{share.replace(' (', ', ', 1)}, {skill.repeats} repeats)"
             )
         return f"{verdict} {self.name} by {share}, {skill.repeats} repeats; {against})"
@@ -121,7 +121,7 @@ class EnsembleScores:
             )
         verdict, share = _judged(self.skill, self.ci95)
         if verdict in ("lower", "higher"):
-            return f"no detectable difference from {naive.name}: {who} is {verdict} by {share}, {against})"
+            return f"no significant difference from {naive.name}: {who} is {verdict} by {share}, {against})"
         return f"{who} {verdict} {naive.name} by {share}, {against})"
 
 

@@ -102,7 +102,7 @@ def _study_entry(study: StudyFolder) -> Entry:
         "date": one_line(convert_json(str, found["environment"]["date"], "date"), 200),
         "source": one_line(convert_json(str, found["data"]["source"], "source"), 200),
     }
-    column = one_line(convert_json(str, found["column"], "column"), 200)
+    monitor = one_line(convert_json(str, found["monitor"], "monitor"), 200)
     if study.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
@@ -116,7 +116,7 @@ def _study_entry(study: StudyFolder) -> Entry:
         repeats = convert_json(int, best["repeats"], "repeats")
         verdict, settings = f"best of {len(found['rows']):,}", len(found["rows"])
     common |= {"batch_size": size, "epochs": math.ceil(epochs), "repeats": repeats}
-    result = _result_text(column, Summary.from_dict(best["quality"]))
+    result = _result_text(monitor, Summary.from_dict(best["quality"]))
     return Entry(**common, result=result, verdict=verdict, settings=settings)
 
 

@@ -1,7 +1,7 @@
 """Figures per class, and the most confused classes.
 
 All follow from the confusion counts of the repeats, so any saved run has them. Counts are of samples: weights
-of samples and classes shape the training and the loss, not these figures.
+of samples and classes shape the training and the loss, not these metrics.
 """
 
 from __future__ import annotations

@@ -247,9 +247,9 @@ def predict(
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes.append(f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    unknown_labels = any("count in no figure" in note for note in dataset.raw_notes)
+    unknown_labels = any("count in no metric" in note for note in dataset.raw_notes)
     if labeled and not unknown_labels and not (known := with_target(run, dataset)).all() and known.any():
-        notes.append(f"{without_target(run, known)}: they count in no figure.")
+        notes.append(f"{without_target(run, known)}: they count in no metric.")
     overlap = overlap_of(dataset, run.data["fingerprint"], run.hashes, run.split_codes) if labeled else None
     if overlap is not None and (overlap.trained != 0 or overlap.validated) and overlap.sentence:
         notes.append(overlap.sentence)

@@ -120,7 +120,7 @@ class Run:
         """Mean and sd over repeats, and a 95 % interval, by part and name, at the best parameters.
 
         The interval is for new samples and a network trained this way on this data
-        (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation figures,
+        (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation metrics,
         which are optimistic due to the choice of the epoch. For regression the errors in units of the
         target come first, then R².
         """
@@ -170,7 +170,7 @@ class Run:
         """The most frequent confusions of classes in a part."""
         scores = self.scores.get(part)
         if self.task.is_multilabel:
-            raise Refusal("labels are not taken for one another; per_class has the figures of each.")
+            raise Refusal("labels are not taken for one another; per_class has the metrics of each.")
         if scores is None or scores.confusion is None:
             known = ", ".join(self.per_class) or "none"
             raise Refusal(f'part must be one with classes ({known}); got "{part}".')
@@ -249,7 +249,7 @@ class Run:
         if part == "validation" and str(self.settings.get("monitor", "")).startswith("validation."):
             allowed = "; the intervals allow for that" if scores.corrected else ""
             sentences.append(
-                "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+                "The epoch was chosen on the same validation rows, so the metrics are slightly optimistic"
                 f"{allowed}. Use `test=0.2` for an unbiased estimate."
             )
         if scores.true is not None and scores.predicted is not None:

@@ -1,6 +1,6 @@
 """The content of run.json as declared types, its scores with their tables, and checks of the tables.
 
-Sizes and hashes guard against damage, not against a stranger's folder: each figure must have the type, and
+Sizes and hashes guard against damage, not against a stranger's folder: each number must have the type, and
 each table the length, that the program expects. Figures and counts of the scores are in run.json; the target
 and prediction of each sample in predictions-{part}.parquet.
 """
@@ -134,7 +134,7 @@ def _check_scores(part: str, scores: Scores, run: Run) -> None:
         if (counts.shape != shape and not run.task.is_regression) or counts.min(initial=0) < 0:
             raise Damaged(f"the counts of the {part} samples are not those of its classes and repeats")
     if any(len(summary.per_repeat) != run.repeats for summary in scores.metrics.values()):
-        raise Damaged(f"the figures of the {part} samples are not those of its repeats")
+        raise Damaged(f"the metrics of the {part} samples are not those of its repeats")
     file = f"predictions-{part}.parquet"
     for name in ("true", "predicted", "labels", "probabilities"):
         values: NDArray[Any] | None = getattr(scores, name)

@@ -103,7 +103,7 @@ def verify(folder: str | Path) -> Verified:
         if parameters:
             usable = "The results can be used: predictions, curves and report."
         elif record:
-            usable = "Of the results, curves, figures and report can be used; predictions can't be made."
+            usable = "Of the results, curves, metrics and report can be used; predictions can't be made."
         advice.append(usable)
     if not finished or (damaged and not parameters):
         again = f"; remove {RUN} first, and the results are written again" if finished else ""

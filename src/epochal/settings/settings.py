@@ -167,7 +167,7 @@ class Settings:
         "float32", one_of("precision", PRECISIONS), "What the network computes in: float32 or bfloat16.",
         "NAME",
         doc='what the model computes in: "float32", or "bfloat16", which modern accelerators multiply '
-        "many times as fast; parameters, optimizer, losses and figures are float32 all the same.")
+        "many times as fast; parameters, optimizer, losses and metrics are float32 all the same.")
     deterministic: bool = declare_option(
         False, BOOLEAN, "The same bits every time on a GPU, too; slower.", fixed_on_resume=False)
     initial: Any = declare_option(

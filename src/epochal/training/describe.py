@@ -142,7 +142,7 @@ def notes_of(prepared: Prepared) -> tuple[str, ...]:
 
 
 def describe_data(prepared: Prepared) -> dict[str, Any]:
-    """The data and its parts as figures."""
+    """The data and its parts as numbers."""
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)

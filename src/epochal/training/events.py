@@ -84,7 +84,7 @@ class CheckpointFailed:
 class ClusterNote:
     """News of a cluster: a node was lost, or is left out."""
 
-    words: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from epochal.data.tables.target import UNKNOWN
 from epochal.errors import Refusal
 from epochal.settings import Settings
 
-_TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
+_TOO_GOOD = "have inputs that training samples have, too: metrics may be too good."
 
 
 def duplicates_notes(
@@ -80,7 +80,7 @@ def known_labels_only(dataset: Dataset) -> Dataset | None:
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
-    """Notes on undefined held-out figures."""
+    """Notes on undefined held-out metrics."""
     if dataset.task is None or dataset.targets is None or dataset.task.is_multilabel:
         return []
     notes = []
@@ -110,5 +110,5 @@ def class_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
         if lacking:
             shown = ", ".join(f'"{names[at]}" ({counts[at]:,} in all)' for at in lacking[:5])
             shown += f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
-            notes.append(f"the {name} samples lack the class {shown}: no figure on them counts it.")
+            notes.append(f"the {name} samples lack the class {shown}: no metric on them counts it.")
     return notes

@@ -280,7 +280,7 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
 
 def _check_orders(prepared: Prepared) -> None:
     """Check that epochs have the same length in all repeats."""
-    if prepared.order.values is None or prepared.shared:
+    if prepared.order.values is None or prepared.same_samples:
         return
     positions = prepared.plan.positions_per_epoch
     for repeat in range(1, prepared.settings.repeats):
@@ -296,13 +296,13 @@ def _check_orders(prepared: Prepared) -> None:
 
 def _check_weights(prepared: Prepared) -> None:
     """Check that each part of each repeat has a sample with a positive weight."""
-    for repeat in range(1 if prepared.shared else prepared.settings.repeats):
+    for repeat in range(1 if prepared.same_samples else prepared.settings.repeats):
         for name in ("train", "validation", "test"):
             if not prepared.part_size(name):
                 continue
             weights = prepared.targets_and_weights(repeat, name)[1]
             if weights is not None and not weights.any():
-                where = "" if prepared.shared else f" in repeat {repeat + 1}"
+                where = "" if prepared.same_samples else f" in repeat {repeat + 1}"
                 raise Refusal(
                     f"the weights of the {name} samples must not all be 0; all {len(weights):,} are{where}. "
                     "Use other weights, or another share or seed."

@@ -109,7 +109,7 @@ class Prepared(SplitSamples):
             for one in (self.dataset, self.validation)
             if one is not None and isinstance(one.inputs, np.ndarray)
         )
-        return samples * (1 if self.shared else repeats) <= (limit - repeats * each) / 2
+        return samples * (1 if self.same_samples else repeats) <= (limit - repeats * each) / 2
 
     @property
     def _micro_batch_size(self) -> int:
@@ -151,7 +151,7 @@ class Prepared(SplitSamples):
         return budgets(self.rule)
 
     @property
-    def shared(self) -> bool:
+    def same_samples(self) -> bool:
         """Whether all repeats have the same samples."""
         return self.settings.repeats == 1 or "split" not in self.settings.vary
 
@@ -165,7 +165,7 @@ class Prepared(SplitSamples):
     @cached_property
     def same_validation(self) -> bool:
         """Whether all repeats validate on the same samples, so that they tell nothing about other ones."""
-        if self.shared or self.validation is not None:
+        if self.same_samples or self.validation is not None:
             return True
         first, *others = (one.validation for one in self.splits)
         return all(np.array_equal(first, one) for one in others)
@@ -188,7 +188,7 @@ class Prepared(SplitSamples):
             return self.plan_of(repeat).order.arrays
 
         own = [arrays(repeat) for repeat in repeats]
-        every = own[:1] if self.shared else [arrays(repeat) for repeat in range(self.settings.repeats)]
+        every = own[:1] if self.same_samples else [arrays(repeat) for repeat in range(self.settings.repeats)]
         stacked = {}
         for name in own[0]:
             largest = np.max([one[name].shape for one in every], axis=0)
@@ -277,7 +277,7 @@ class Prepared(SplitSamples):
     def stack_data(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> StackData:
         """The samples, seeds and rates of a stack, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
-        if self.shared:
+        if self.same_samples:
             parts = tuple(self.part(repeats[0], name) for name in names)
         else:
             stacked = [[self.part(repeat, name) for repeat in repeats] for name in names]
@@ -288,7 +288,7 @@ class Prepared(SplitSamples):
         per_repeat, keys = self._per_repeat(repeats, self.order_arrays(repeats)), self._keys(repeats, _INIT)
         parts, per_repeat, keys = DeviceMesh(devices).put((parts, per_repeat, keys))
         inverse = tuple(functools.partial(self.inverse_transform, repeat) for repeat in repeats)
-        return StackData(parts, self.shared or len(repeats) == 1, per_repeat, keys, inverse)
+        return StackData(parts, self.same_samples or len(repeats) == 1, per_repeat, keys, inverse)
 
     def streamed_stack_data(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> StreamedStackData:
         """The data of a streamed repeat."""

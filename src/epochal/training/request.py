@@ -169,7 +169,7 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
 def environment_changes(then: Any, now: Mapping[str, Any]) -> list[str]:
     """What changed around a resumed training, one short clause each.
 
-    It is the same training, but with another version of JAX or another device figures may differ in their
+    It is the same training, but with another version of JAX or another device numbers may differ in their
     last bits. A streamed file is compared by some of its samples, so a change is reported.
     """
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}

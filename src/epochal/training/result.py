@@ -252,8 +252,8 @@ def _for_new_samples(scores: Mapping[str, Scores], name: str) -> tuple[float, fl
 def _baselines(
     prepared: Prepared, repeats: Sequence[int], on: str, names: Collection[str] | None = None
 ) -> dict[str, list[float]]:
-    """The baseline on a part in each repeat, by column: only figures known in every repeat."""
-    places = [0 if prepared.shared else repeat for repeat in repeats]
+    """The baseline on a part in each repeat, by column: only metrics known in every repeat."""
+    places = [0 if prepared.same_samples else repeat for repeat in repeats]
     known = {place: baseline_metrics(prepared, place, names, on=on) for place in dict.fromkeys(places)}
     figures = [known[place] for place in places]
     common = [name for name in figures[0] if all(name in one for one in figures)]

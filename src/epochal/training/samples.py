@@ -273,7 +273,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
     if settings.split == "chronological" or not held:
         return dataset
     note = (
-        f"the order has groups, which {GROUP_LEAK_NOTE_MARKER}, so that figures may be too good: "
+        f"the order has groups, which {GROUP_LEAK_NOTE_MARKER}, so that metrics may be too good: "
         '`split="groups"` keeps each on one.'
     )
     return replace(dataset, raw_notes=(*dataset.raw_notes, note))

@@ -73,7 +73,7 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
         blocks = np.arange(dataset.samples)
         # Repeats that share a split: the stretches are those of the held-out samples.
-        rows = np.sort(prepared.indices(0, name)) if prepared.shared else blocks
+        rows = np.sort(prepared.indices(0, name)) if prepared.same_samples else blocks
         blocks[rows] = blocks_of(rows, ordered=True)
         return blocks
     return blocks_of(_clusters(prepared, name))
@@ -176,7 +176,7 @@ def in_units_of(
 def block_influences(
     prepared: Prepared, learned: Fitted, repeat: int
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """What each block of the validation samples adds to the figures of an evaluation, by column.
+    """What each block of the validation samples adds to the metrics of an evaluation, by name.
 
     With it come the forecasts (windows, steps) of windows of a series, in the target's units; none of others.
     """

@@ -58,32 +58,35 @@ class Tried:
     batch_size, learning_rate  the setting.
     repeats                    trainings of it.
     updates_to_target          expected updates until the target, repeats that missed it included.
-    cost                       (middle, low, high): expected cost in the unit of the goal (seconds, samples,
-                               updates) with a 95 % interval; for "quality" the mean metric, or, on fewer
-                               repeats: mean of the advised one on all + mean paired difference to it.
-    ratio                      cost over that of the advised setting, (middle, low, high), by pairs of
-                               repeats; for "quality" the paired difference.
+    value                      (middle, low, high) with a 95 % interval.
+                               For "time", "samples" and "updates": the expected cost of reaching the target,
+                               in seconds, samples or updates.
+                               For "quality": the mean of the monitored metric; with fewer repeats than the
+                               reference: the mean of that on all + the mean paired difference from it.
+    effect                     (middle, low, high) against the reference, by pairs of repeats.
+                               For "time", "samples" and "updates": the ratio of the costs.
+                               For "quality": the difference of the metrics.
     tied                       whether it differs from the advised one only by chance, with as many repeats.
     given_up                   whether it was given up before the seeds that decide, not shown to be worse.
-    epochs                     for "quality" the epochs that are best for it, after which it is judged.
-    reference                  whether it is what the others are compared with, which need not be advised.
+    epochs                     for "quality" the epochs that are best for it, after which its value is read.
+    is_reference               whether it is what the others are compared with, which need not be advised.
     """
 
     batch_size: int
     learning_rate: float | None
     repeats: int
     updates_to_target: ExpectedRunningTime
-    cost: tuple[float, float, float]
-    ratio: tuple[float, float, float]
+    value: tuple[float, float, float]
+    effect: tuple[float, float, float]
     tied: bool
     given_up: bool = False
     epochs: int | None = None
-    reference: bool = False
+    is_reference: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Defaults:
-    """What a training that asks for nothing gives, or another setting, on the same seeds as the advice.
+class ComparedSetting:
+    """A setting beside the advised one, on the same seeds: the defaults, or the best of those tried.
 
     batch_size, learning_rate, epochs  of the setting.
     quality     the monitored metric after these epochs, or at the best epoch, which the other repeats choose
@@ -102,7 +105,7 @@ class Defaults:
     kept: bool = True
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The setting in words."""
         rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:.3g}"
         best, kept = ("the best of ", " kept") if self.kept else ("", "")
@@ -129,22 +132,22 @@ class Advice:
     answer         the advice in one sentence.
     recommended    False where nothing that was tried beats the baseline; the numbers are then those that came
                    nearest to it, and no advice.
-    indistinguishable   what the data can't tell apart, in a sentence: "No significant difference between 16
+    tied_text      what the data can't tell apart, in a sentence: "No significant difference between 16
                    and 128 with 5 repeats; 64 is the fastest of them"; empty if one batch size stands out.
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
-    column         the monitored metric; `target_value` the mean value that counts as reached (each repeat has
-                   its own), and `target_words` how it was set.
+    monitor        the monitored metric; `target_value` the mean value that counts as reached (each repeat has
+                   its own), and `target_text` how it was set.
     quality        the monitored metric after the advised epochs, with seeds that chose no setting; its
-                   interval is that of the mean on new rows. `metrics` are the other columns there.
+                   interval is that of the mean on new rows. `metrics` are the others there.
     defaults       what the defaults give on the same seeds; `best_tried` the best of the other settings.
     failures       those of these seeds that diverged or ended worse than the baseline.
     seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.
     timing         update times against the batch size.
-    noise          the gradient noise scale over the pilot, or None where it is not defined (`noise_words`).
+    noise          the gradient noise scale over the pilot, or None where it is not defined (`noise_text`).
     theory         the batch size that noise scale and timing alone suggest, or None; `decided_by` says in a
                    sentence whether theory or measurement decided, and why.
     curves         of the advised setting.
@@ -154,19 +157,19 @@ class Advice:
 
     answer: str
     recommended: bool
-    indistinguishable: str
+    tied_text: str
     goal: str
     batch_size: Recommendation
     learning_rate: Recommendation | None
     epochs: Recommendation
     optimizer: str
-    column: str
+    monitor: str
     higher_is_better: bool
     target_value: float
-    target_words: str
+    target_text: str
     quality: Summary
     metrics: Mapping[str, Summary]
-    defaults: Defaults
+    defaults: ComparedSetting
     failures: int
     seconds: float
     best_epochs: tuple[float, ...]
@@ -174,7 +177,7 @@ class Advice:
     tried: tuple[Tried, ...]
     timing: TimingCurve
     noise: NoiseOverTraining | None
-    noise_words: str
+    noise_text: str
     theory: Recommendation | None
     decided_by: str
     curves: Curves
@@ -185,10 +188,10 @@ class Advice:
     environment: Mapping[str, Any]
     folder: Path | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
-    best_tried: Defaults | None = None
+    best_tried: ComparedSetting | None = None
 
     @property
-    def beside(self) -> dict[str, Defaults]:
+    def beside(self) -> dict[str, ComparedSetting]:
         """What trained beside the advised on the same fresh seeds, by what it is called."""
         if self.defaults.difference is not None:
             return {"the defaults": self.defaults}
@@ -221,6 +224,7 @@ class Advice:
     def table(self) -> list[dict[str, Any]]:
         """One plain mapping for each setting that was measured."""
         unit = {"time": "seconds"}.get(self.goal, self.goal)
+        effect = "difference" if self.goal == "quality" else "ratio"
         return [
             {
                 "batch_size": one.batch_size,
@@ -228,8 +232,8 @@ class Advice:
                 "repeats": one.repeats,
                 "reached": one.updates_to_target.reached,
                 "updates": one.updates_to_target.expected,
-                **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.cost, strict=True)),
-                **dict(zip(("ratio", "ratio_low", "ratio_high"), one.ratio, strict=True)),
+                **dict(zip((unit, f"{unit}_low", f"{unit}_high"), one.value, strict=True)),
+                **dict(zip((effect, f"{effect}_low", f"{effect}_high"), one.effect, strict=True)),
                 "tied": one.tied,
                 "given_up": one.given_up,
                 "epochs": one.epochs,
@@ -260,7 +264,7 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = (self.answer, self.indistinguishable, *map(render_message, self.notes))
+        lines = (self.answer, self.tied_text, *map(render_message, self.notes))
         return "\n".join(filter(None, lines))
 
     def __str__(self) -> str:

@@ -73,11 +73,11 @@ def advise(
         folder: where finished trainings are kept; a second call goes on where the first ended.
         stop_signal: ends it from outside (`StopSignal.stop`).
         watch: called with a `ProgressStep` after each training.
-        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
+        progress: whether to show progress, as in `fit`; the default is yes unless `watch` is given.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
-        **options: those of a training, by name. `repeats` (10) is the number of seeds of the search; twice
-            as many, at least 10, check it. `epochs` is the most that are thought of; a `batch_size` or
+        **options: those of a training, by name. `repeats` (10) is that of the search; its result is checked
+            on at least 10 more. `epochs` is the most that are thought of; a `batch_size` or
             `learning_rate` that is given is kept:
 
     Returns:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from epochal.choose.advice.advice import Advice, AdviceUsage, Defaults, Recommendation, Tried
+from epochal.choose.advice.advice import Advice, AdviceUsage, ComparedSetting, Recommendation, Tried
 from epochal.choose.advice.steps import Adviser
 from epochal.choose.comparison.sentences import join_names
 from epochal.choose.search.final_estimate import FinalEstimate
 from epochal.choose.search.final_step import DEFAULT_EPOCHS, Confirmed
-from epochal.choose.search.quality_search import EQUIVALENCE
+from epochal.choose.search.quality_search import NONINFERIORITY_MARGIN
 from epochal.choose.search.search import Point, rate_at
 from epochal.choose.statistics.time_to_target import (
     ExpectedRunningTime,
@@ -42,7 +42,7 @@ def build_advice(adviser: Adviser) -> Advice:
     runner, best, confirmed = adviser.runner, adviser.best, adviser.confirmed
     advice, final, forecasts = confirmed.epoch_advice, confirmed.final, confirmed.forecasts
     plan, rate, loss_name = runner.base.plan, adviser.search.rate_of(best), runner.base.loss_name
-    points = adviser.checked if adviser.scores is None else adviser.scores.results
+    points = adviser.checked if adviser.scores is None else adviser.scores.trials
     ordered = sorted(points, key=lambda one: (one.batch_size, one.exponent or 0))
     tried = tuple((_by_cost if adviser.scores is None else _by_quality)(adviser, point) for point in ordered)
     tied = [one for one in tried if one.tied]
@@ -54,16 +54,16 @@ def build_advice(adviser: Adviser) -> Advice:
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
         recommended=not adviser.confirmed.none_beats_baseline,
-        indistinguishable=_indistinguishable(adviser, tried, tied),
+        tied_text=_tied_text(adviser, tried, tied),
         goal=adviser.goal,
         batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
         learning_rate=_learning_rate(rate, best, tied),
         epochs=Recommendation(float(advice.epochs), advice.low, advice.high, note),
         optimizer=runner.base.spec.optimizer.name,
-        column=runner.monitor,
+        monitor=runner.monitor,
         higher_is_better=higher_is_better(runner.monitor),
         target_value=float(np.mean(list(adviser.search.target_values.values()))),
-        target_words=_target_words(adviser),
+        target_text=_target_text(adviser),
         quality=final.quality,
         metrics={
             name: final.metric(name, bounds_of(name.partition(".")[2], loss_name))
@@ -84,7 +84,7 @@ def build_advice(adviser: Adviser) -> Advice:
         tried=tried,
         timing=adviser.timer.curve,
         noise=adviser.noise,
-        noise_words=adviser.noise_words,
+        noise_text=adviser.noise_text,
         theory=adviser.theory,
         decided_by=_decided_by(adviser),
         curves=Curves.concatenate([trial.curves for trial in advice.trials.values()]),
@@ -105,14 +105,21 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     reached = search.reached(point, repeats)
     scale = search.cost(point.batch_size)
     spent = expected_running_time(reached, scale)
-    ratio = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
-    few, level = len(repeats) < len(shared), point == best or ratio[1] <= 1
-    cost = (spent.expected, spent.low, spent.high)
+    effect = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
+    few, tied = len(repeats) < len(shared), point == best or effect[1] <= 1
+    value = (spent.expected, spent.low, spent.high)
     return Tried(
-        *(point.batch_size, search.rate_of(point), len(repeats), expected_running_time(reached), cost, ratio),
-        tied=level and not few,
-        given_up=level and few,
-        reference=point == best,
+        *(
+            point.batch_size,
+            search.rate_of(point),
+            len(repeats),
+            expected_running_time(reached),
+            value,
+            effect,
+        ),
+        tied=tied and not few,
+        given_up=tied and few,
+        is_reference=point == best,
     )
 
 
@@ -121,35 +128,35 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     winner, scores = adviser.confirmed.winner, adviser.scores
     assert scores is not None
     best = adviser.best if winner is None else winner.point
-    held = scores.results.get(best, {})
+    held = scores.trials.get(best, {})
     repeats = scores.trained_repeats(point, adviser.used)
     repeats = [repeat for repeat in repeats if repeat in held] or repeats
-    values = scores.sign * scores.by_others(point, repeats)
+    values = scores.sign * scores.leave_one_out_values(point, repeats)
     others = np.full(len(repeats), math.nan)  # whatever was tried diverged: there is nothing to compare with
     if all(repeat in held for repeat in repeats):
-        others = scores.sign * scores.by_others(best, repeats)
+        others = scores.sign * scores.leave_one_out_values(best, repeats)
     few = bool(scores.missing(point, adviser.used))
-    apart, cost = summarize(values - others), summarize(values)
-    less, more = apart.ci95 or (math.nan, math.nan)
-    middle, (low, high) = cost.mean, cost.ci95 or (math.nan, math.nan)
+    difference, quality = summarize(values - others), summarize(values)
+    less, more = difference.ci95 or (math.nan, math.nan)
+    middle, (low, high) = quality.mean, quality.ci95 or (math.nan, math.nan)
     if few and not scores.missing(best, adviser.used):
         # On other seeds its values are others: what the winner has on all of them, and the difference.
-        whole = summarize(scores.sign * scores.by_others(best, adviser.used)).mean
-        middle, low, high = whole + apart.mean, whole + less, whole + more
+        whole = summarize(scores.sign * scores.leave_one_out_values(best, adviser.used)).mean
+        middle, low, high = whole + difference.mean, whole + less, whole + more
     epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
     constant = float(np.mean([scores.baseline[repeat] for repeat in repeats]))
     useless = scores.sign * (values.mean() - constant) > 0 and not adviser.confirmed.none_beats_baseline
     close = not useless and epochs is not None and (less <= 0 if scores.sign > 0 else more >= 0)
-    level = point == best or close
+    tied = point == best or close
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
     spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
-    ends = (middle, low, high), (apart.mean, less, more)
+    ends = (middle, low, high), (difference.mean, less, more)
     return Tried(
         *(point.batch_size, adviser.search.rate_of(point), len(repeats), spent, *ends),
-        tied=bool(level and not few),
-        given_up=bool(level and few),
+        tied=bool(tied and not few),
+        given_up=bool(tied and few),
         epochs=epochs,
-        reference=point == best,
+        is_reference=point == best,
     )
 
 
@@ -162,20 +169,20 @@ def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Re
     return Recommendation(rate, min(rates), max(rates))
 
 
-def _beside(adviser: Adviser, other: FinalEstimate) -> Defaults:
+def _beside(adviser: Adviser, other: FinalEstimate) -> ComparedSetting:
     final = adviser.confirmed.final
-    return Defaults(
+    return ComparedSetting(
         batch_size=other.point.batch_size,
         learning_rate=adviser.search.rate_of(other.point),
         epochs=other.trained_epochs,
         quality=other.quality,
-        difference=None if final is other else final.less(other),
+        difference=None if final is other else final.paired_difference(other),
         failures=other.failures,
         kept=other.kept,
     )
 
 
-def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
+def _tied_text(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
     sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
     if len(sizes) < 2 or adviser.confirmed.none_beats_baseline:
         return ""
@@ -191,16 +198,16 @@ def _indistinguishable(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[
     return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
 
 
-def _target_words(adviser: Adviser) -> str:
-    column = adviser.runner.monitor.replace(".", " ")
+def _target_text(adviser: Adviser) -> str:
+    metric = adviser.runner.monitor.replace(".", " ")
     if adviser.target_value is not None:
-        return f"{column} {adviser.target_value:g}, as given"
+        return f"{metric} {adviser.target_value:g}, as given"
     share = adviser.tolerance or TOLERANCE
     why = "" if share == TOLERANCE else ", since luck alone makes that much of a difference"
     shared = adviser.runner.base.same_validation
     own = "all repeats share one split, and each has" if shared else "each repeat has a split and"
     return (
-        f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
+        f"{metric} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
         f"100 % the baseline; {own} a target of its own)"
     )
 
@@ -211,9 +218,9 @@ def _decided_by(adviser: Adviser) -> str:
     measured = "so short trainings at several batch sizes and rates decided"
     if adviser.goal == "quality":
         return (
-            "A setting is judged after the epochs at which its repeats are best on average. Those shown to "
-            f"be worse than the best by at most {EQUIVALENCE:.0%} of its gain on the baseline are as good; "
-            "the fastest of them is taken."
+            "Settings are compared after the epochs at which the repeats of each are best on average. Those "
+            f"shown to be worse than the best by at most {NONINFERIORITY_MARGIN:.0%} of its gain on the "
+            "baseline are as good; the fastest of them is taken."
         )
     if adviser.goal != "time" or optimizer != "sgd":
         return "Short trainings at several batch sizes and rates decided."
@@ -228,8 +235,10 @@ def _decided_by(adviser: Adviser) -> str:
         )
     size = adviser.best.batch_size
     agrees = theory.low / 2 <= size <= theory.high * 2
-    words = f"the measured trainings {'agree' if agrees else f'say {size:,}, and they decided'}"
-    return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
+    measured = f"the measured trainings {'agree' if agrees else f'say {size:,}, and they decided'}"
+    return (
+        f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {measured}."
+    )
 
 
 def _notes(adviser: Adviser) -> tuple[str, ...]:
@@ -282,7 +291,7 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
     `whole` is whether the batch holds all training samples.
     """
     final = found.final
-    column, quality = found.shown(final)
+    metric, quality = found.shown(final)
     seeds = _seeds(len(final.values))
     if found.none_beats_baseline:
         if final.diverged:
@@ -297,17 +306,17 @@ def answer(found: Confirmed, rate: float | None, whole: bool, goal: str) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest of those that were searched has {label_of(column)} {_quality_text(quality)} on "
-            f"{seeds}; the baseline ({constant_of(column)}) has {quality.format_value(found.baseline)}."
+            f"nearest of those that were searched has {label_of(metric)} {_quality_text(quality)} on "
+            f"{seeds}; the baseline ({constant_of(metric)}) has {quality.format_value(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = counted(found.epoch_advice.epochs, "epoch")
     if math.isinf(found.epoch_advice.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
-    result = f"{label_of(column)} {_quality_text(quality)} on {seeds}"
+    result = f"{label_of(metric)} {_quality_text(quality)} on {seeds}"
     first = "" if final.baseline_known else (
-        f"What the baseline (always predicting the same) reaches in {label_of(final.criteria.column)} is "
+        f"What the baseline (always predicting the same) reaches in {label_of(final.criteria.monitor)} is "
         "not known, so nothing shows that anything is learned."
     )  # fmt: skip
     failed = f"But {_failures(final)}." if final.failures else ""
@@ -343,8 +352,8 @@ def _of_defaults(found: Confirmed) -> str:
         return f"the defaults diverged on {defaults.diverged} of {_seeds(many)}"
     _, quality = found.shown(defaults)
     within = "" if defaults.trained_epochs == DEFAULT_EPOCHS else f" in {defaults.trained_epochs:,} epochs"
-    alike = ", no significant difference" if found.final.alike(defaults) else ""
-    return f"the defaults{within} would give {quality.format_value(quality.mean)}{alike}"
+    tied = ", no significant difference" if found.final.tied_with(defaults) else ""
+    return f"the defaults{within} would give {quality.format_value(quality.mean)}{tied}"
 
 
 def _failures(final: FinalEstimate) -> str:

@@ -77,7 +77,7 @@ class Adviser:
     tolerance: float | None = None
     notes: list[str] = field(default_factory=list)
     noise: NoiseOverTraining | None = None
-    noise_words: str = "It is not measured where quality is the goal."
+    noise_text: str = "It is not measured where quality is the goal."
     theory: Recommendation | None = None
     scores: EpochScores | None = None
     checked: list[Point] = field(init=False)
@@ -117,31 +117,31 @@ class Adviser:
             self.timer.seconds(size)
         self._refuse_long()
         expected = duration(float(f"{self._expected():.2g}"))
-        self.steps.on_progress("piloting", words=f"The advice takes about {expected} from here.")
+        self.steps.on_progress("piloting", text=f"The advice takes about {expected} from here.")
         self.pilot = pilots.pilot(self.search, self.start, self._first_guess(), self.search_seeds)
-        reference = self.pilot.reference
-        self.search.target_values |= self._target_values([self.pilot.trials[point] for point in reference])
+        pilot_points = self.pilot.points
+        self.search.target_values |= self._target_values([self.pilot.trials[point] for point in pilot_points])
         epochs_for: Callable[[Point], EpochAdvice | None]
         if self.goal == "quality":
             self.scores = scores_of(self.runner, self.pilot, self.search_seeds, self.check_seeds)
             seeds = self.search_seeds, self.check_seeds
             ranked, self.used = lowest_error(
-                self.search, self.scores, reference, self.sizes, *seeds, self.timer.seconds
+                self.search, self.scores, pilot_points, self.sizes, *seeds, self.timer.seconds
             )
-            self.checked = list(self.scores.results)
+            self.checked = list(self.scores.trials)
             epochs_for = partial(self.scores.epoch_advice, repeats=self.used, most=self.epochs)
         else:
-            first = self._tuned(self.start, reference[0])
-            self.noise, self.noise_words = self._noise(first)
+            first = self._tuned(self.start, pilot_points[0])
+            self.noise, self.noise_text = self._noise(first)
             self.theory = self._theory()
-            self.checked = self._check(self._search(first, self.theory), reference)
+            self.checked = self._check(self._search(first, self.theory), pilot_points)
             ranked = self._ranked(self.checked)
             seen = [*self.check_seeds[: len(self.search_seeds)], *self.search_seeds]
             epochs_for = partial(advise_epochs, self.search, repeats=seen, epochs=self.epochs)
         self.confirmed = confirm(
             self.search, ranked, range(self.final_seeds), epochs_for, self.epochs, self.default
         )
-        self.notes += [words[:1].upper() + words[1:] for words in notes_of(self.runner)]
+        self.notes += [note[:1].upper() + note[1:] for note in notes_of(self.runner)]
 
     @property
     def best(self) -> Point:
@@ -191,8 +191,8 @@ class Adviser:
         repeats = list(trials[0])
         if self.target_value is not None:
             return dict.fromkeys(repeats, self.target_value)
-        column, up = self.runner.monitor, higher_is_better(self.runner.monitor)
-        values = np.array([[one[repeat].best(column) for repeat in repeats] for one in trials])
+        monitor, up = self.runner.monitor, higher_is_better(self.runner.monitor)
+        values = np.array([[one[repeat].best(monitor) for repeat in repeats] for one in trials])
         values = values[np.isfinite(values).all(axis=1)]
         if not len(values):
             raise Refusal(
@@ -271,7 +271,7 @@ class Adviser:
             guess += rate_shift(optimizer, batch_size, near.batch_size)
         return self.search.tune(batch_size, guess, self.search_seeds)
 
-    def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
+    def _check(self, tuned: Mapping[int, Point], pilot_points: Sequence[Point]) -> list[Point]:
         """Race what came near the best on the seeds of the check; what is clearly worse falls out on the way.
 
         Rounds of such repeats go on until one point is left, the repeats are used up, or they have taken
@@ -286,8 +286,8 @@ class Adviser:
             if self.target_value is not None:
                 search.target_values |= dict.fromkeys(seeds, self.target_value)
             else:
-                trials = pilots.long_trainings(search, reference, seeds, "checking with fresh seeds")
-                search.target_values |= self._target_values([trials[point] for point in reference])
+                trials = pilots.long_trainings(search, pilot_points, seeds, "checking with other seeds")
+                search.target_values |= self._target_values([trials[point] for point in pilot_points])
             self.used += seeds
             search.measure(racing, self.used)
             best = search.best(racing, self.used)

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 
 from epochal.choose.comparison.comparison import Comparison
-from epochal.choose.comparison.grid import AXES, TUNE, Axis, Entry, as_json, axes_of, entries
+from epochal.choose.comparison.grid import GRID_AXES, TUNE, Axis, Entry, as_json, axes_of, entries
 from epochal.choose.comparison.rates import MAX_TRAININGS, REPEATS, tune
 from epochal.choose.comparison.result_table import ComparisonState, concluded
 from epochal.choose.statistics.race import race
@@ -49,7 +49,9 @@ ALGORITHM = 2  # of the search and the race: trainings of another one are not co
 
 
 @takes_options(
-    without=("evaluate_every", "evaluate_train", "updates_per_epoch"), defaults=COMPARE_DEFAULTS, several=AXES
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"),
+    defaults=COMPARE_DEFAULTS,
+    several=GRID_AXES,
 )
 def compare(
     model: Any,
@@ -76,8 +78,8 @@ def compare(
     1, 8, 32, 128 and "full" unless given, or 32 where something else is an axis. Learning rates are tuned for
     each setting unless given.
 
-    A setting is judged by its monitored metric, in each repeat at the moment that another repeat chooses:
-    at its own best one, the curve that jumps most would look best. Settings that are equal in epochs are read
+    Settings are compared by the monitored metric, in each repeat at the moment that the next one chooses:
+    at its own best one, the curve that jumps most would upto best. Settings that are equal in epochs are read
     after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
     updates to the target are read from all evaluations.
 
@@ -97,7 +99,7 @@ def compare(
         folder: keeps each finished training, so that the same call continues, or answers at once.
         stop_signal: ends it from outside.
         watch: called after each training.
-        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
+        progress: whether to show progress, as in `fit`; the default is yes unless `watch` is given.
         yes: start even if it would take more than an hour.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Trainings of a node that dies are made again on others.
@@ -132,19 +134,19 @@ def compare(
     columns, data = named_columns(y, sample_weight), source_from_xy(data, y, sample_weight, **reading)
     equal = fairness.parse_budget(budget)
     settled = _settle(axes, common, data, equal, "batch_size" in options, stop_signal)
-    task = _Race(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
-    steps.opening(task.runner.base.dataset)
-    steps.where = lambda: task.runner.executor.where
-    with closing(steps), training_on(ray, task.runner):
+    run = _ComparisonRun(*settled, common, target_value, equal=equal, steps=steps, margin=margin)
+    steps.opening(run.runner.base.dataset)
+    steps.where = lambda: run.runner.executor.where
+    with closing(steps), training_on(ray, run.runner):
         if folder is not None:
-            task.runner.store = Store(Path(folder), task.request())
-        task.measure()
+            run.runner.store = Store(Path(folder), run.request())
+        run.measure()
         if not yes:
-            task.refuse_long()
-        task.tune()
-        task.run()
-        task.notes += notes_of(task.runner)
-    found = concluded(task, steps.seconds)
+            run.refuse_long()
+        run.tune()
+        run.train()
+        run.notes += notes_of(run.runner)
+    found = concluded(run, steps.seconds)
     rows = tuple(replace(row, options={**columns, **row.options}) for row in found.rows)
     found = replace(found, rows=rows)
     if found.folder is not None:
@@ -211,7 +213,7 @@ def _named(entry: Entry, purpose: str) -> Candidate:
 
 
 @dataclass(kw_only=True)
-class _Race(ComparisonState):
+class _ComparisonRun(ComparisonState):
     equal: EqualBudget
     steps: ProgressSteps
     margin: float | None
@@ -300,7 +302,7 @@ class _Race(ComparisonState):
             rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
             self.candidates[entry.name] = entry.candidate.with_(**rate)
 
-    def run(self) -> None:
+    def train(self) -> None:
         """Train the repeats in rounds, and give up the settings that are clearly behind."""
         self.trials = {entry.name: [] for entry in self.entries}
         self.outcome = race(
@@ -312,34 +314,32 @@ class _Race(ComparisonState):
             on_drop=lambda lost: self.steps.on_progress("comparing", 0, 0, str(lost)),
         )
 
-    def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
-        """Train further repeats of some settings: what they are judged by, in all their repeats."""
+    def _round(self, live: Sequence[str], done: int, upto: int) -> dict[str, list[float]]:
+        """Train further repeats of some settings: the monitored metric in all their repeats."""
         # Where all validate on the same samples, these tell how much others would differ.
         scored = "best" if self.runner.base.same_validation else ""
         jobs = [
             Job(self.candidates[name], repeat, length.updates, length.eval_interval, scored_parameters=scored)
-            for repeat in range(done, look)
+            for repeat in range(done, upto)
             for name, length in self.lengths.items()
             if name in live
         ]
-        for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
+        for trial in self._trained(jobs, f"comparing, repeats {done + 1} to {upto}"):
             self.trials[trial.candidate_name].append(trial)
         for name in live:
             self.trials[name].sort(key=lambda trial: trial.repeat)
         return {
-            name: [one.value for one in score_trials(self.trials[name], self.column, self.lengths[name])]
+            name: [one.value for one in score_trials(self.trials[name], self.monitor, self.lengths[name])]
             for name in live
         }
 
-    def _values(
-        self, wanted: Sequence[tuple[Job, TrainingLength]], words: str
-    ) -> dict[str, dict[int, float]]:
-        for trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}"):
+    def _values(self, wanted: Sequence[tuple[Job, TrainingLength]], what: str) -> dict[str, dict[int, float]]:
+        for trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {what}"):
             self.tuning.setdefault(trial.candidate_name, []).append(trial)
         found = {}
         for name, length in {job.candidate.name: length for job, length in wanted}.items():
             trials = sorted(self.tuning[name], key=lambda trial: trial.repeat)
-            scores = score_trials(trials, self.column, length)
+            scores = score_trials(trials, self.monitor, length)
             found[name] = {trial.repeat: one.value for trial, one in zip(trials, scores, strict=True)}
         return found
 

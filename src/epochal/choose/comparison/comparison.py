@@ -37,7 +37,7 @@ class Usage:
     seconds: float
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """In words: what all trainings made, and what this call took."""
         made = f"{counted(self.trainings, 'training')}, {counted(self.updates, 'update')} in all"
         return f"{made}; {duration(self.seconds)} in this call"
@@ -65,14 +65,14 @@ class Row:
     repeats         how many were trained.
     quality         the monitored metric over repeats, in each at the epoch that another one chooses (NaN for
                     those that diverged); its interval is one for new rows.
-    metrics         the other columns at that epoch, such as "validation.accuracy".
+    metrics         the other metrics at that epoch, such as "validation.accuracy".
     best_epoch      at which each repeat is read.
     updates         of one training; `samples` seen and `epochs` made by it.
     update_seconds  the measured time of one update; `seconds` of one training without evaluations.
     updates_to_target   expected updates until the target is reached: all updates of all repeats over the
                     number that reached it; None without a target.
-    noise           of the curve: sd of its evaluations around their trend, in units of the judged column; NaN
-                    if it is too short.
+    noise           of the curve: sd of its evaluations around their trend, in units of the monitored metric;
+                    NaN if it is too short.
     diverged        repeats whose loss was not finite.
     difference      the best one (for a dropped setting, the leader that it lost to) against this one;
                     None for the best one itself.
@@ -118,19 +118,19 @@ class Comparison:
     """The answer of `compare`, and everything it rests on.
 
     answer      the answer in one sentence.
-    column      the monitored metric, such as "validation.loss"; `higher_is_better` its direction.
+    monitor     the monitored metric, such as "validation.loss"; `higher_is_better` its direction.
     budget      what each setting gets, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
     recommended the name of the setting to use: the fastest of those that are about as good as the best; None
                 where no loss was finite.
     same        the settings that are practically the same as the recommended one, itself included.
     best        the name of the setting with the best mean.
-    tied        the settings that are not detectably worse than the best, itself included: practically the
+    tied        the settings that are not significantly worse than the best, itself included: practically the
                 same, or without a significant difference. None that does worse than a baseline which the best
                 one beats, or that breaks in more repeats.
     margin      the smallest difference of the monitored metric that matters.
     baseline_not_beaten   the baseline, if no setting is shown to be better than that; else None.
-    target_value   of the monitored metric, which counts as reached, or None; `target_words`: how it was set.
+    target_value   of the monitored metric, which counts as reached, or None; `target_text`: how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes, or
                 where more than batch size and learning rate vary.
     critical_batch_size_ci95  95 % interval, (low, high); None without a fit.
@@ -147,7 +147,7 @@ class Comparison:
     """
 
     answer: str
-    column: str
+    monitor: str
     higher_is_better: bool
     budget: str
     rows: tuple[Row, ...]
@@ -158,7 +158,7 @@ class Comparison:
     margin: float
     baseline_not_beaten: float | None
     target_value: float | None
-    target_words: str
+    target_text: str
     hyperbola: Hyperbola | None
     critical_batch_size_ci95: tuple[float, float] | None
     regimes: tuple[Regime, ...]

@@ -25,7 +25,7 @@ from epochal.settings.value_kinds import plain_number
 from epochal.training.prepare import DEFAULT_BATCH
 from epochal.training.signatures import settings_of
 
-AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
+GRID_AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
 """What may vary between the settings of a comparison, in the order in which names are made of it."""
 
 TUNE = COMPARE_DEFAULTS["learning_rate"]  # the learning rate of a setting whose rate is searched
@@ -78,7 +78,7 @@ def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], di
     given = {**COMPARE_DEFAULTS, **options, "model": model}
     if "repeats" not in options:
         del given["repeats"]
-    axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in AXES}
+    axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in GRID_AXES}
     return axes, given
 
 
@@ -104,7 +104,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
     Batch sizes that were not chosen are taken as far as they fit, and where something else is compared there
     is only the one that a training has.
     """
-    asked, others = axes["batch_size"], any(axes[name].varies for name in AXES if name != "batch_size")
+    asked, others = axes["batch_size"], any(axes[name].varies for name in GRID_AXES if name != "batch_size")
     if others and not chosen_sizes:
         asked = _axis("batch_size", DEFAULT_BATCH)
     sizes, notes = _sizes(asked, samples, chosen_sizes)
@@ -112,29 +112,29 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
         notes.append(f"all settings have batch size {asked.values[0][1]}; `batch_size` gives others.")
     axes = {**axes, "batch_size": sizes}
     labels = {name: _labels(axis, samples) for name, axis in axes.items()}
-    varying = [name for name in AXES if axes[name].varies]
+    varying = [name for name in GRID_AXES if axes[name].varies]
     found: dict[str, Entry] = {}
     fixed_rates = []
     any_named = any(isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values)
-    for places in itertools.product(*(range(len(axes[name].values)) for name in AXES)):
-        at = dict(zip(AXES, places, strict=True))
+    for places in itertools.product(*(range(len(axes[name].values)) for name in GRID_AXES)):
+        at = dict(zip(GRID_AXES, places, strict=True))
         values = {name: axes[name].values[place][1] for name, place in at.items()}
-        words = {name: labels[name][place] for name, place in at.items()}
+        texts = {name: labels[name][place] for name, place in at.items()}
         model, named = values.pop("model"), isinstance(values["optimizer"], str)
         if not named and (any_named or values["learning_rate"] == TUNE):
-            values["learning_rate"], words["learning_rate"] = None, ""
-            fixed_rates.append(words["optimizer"])
+            values["learning_rate"], texts["learning_rate"] = None, ""
+            fixed_rates.append(texts["optimizer"])
         tuned = values["learning_rate"] == TUNE
         if named and values["optimizer"] not in OPTIMIZERS:
             raise Refusal(did_you_mean("optimizer", values["optimizer"], OPTIMIZERS))
-        name = ", ".join(words[axis] for axis in varying if words[axis]) or words["batch_size"]
+        name = ", ".join(texts[axis] for axis in varying if texts[axis]) or texts["batch_size"]
         changes = {key: value for key, value in values.items() if not (key == "learning_rate" and tuned)}
-        shown_axes = {key: as_json(values[key]) if key != "model" else words[key] for key in varying}
+        shown_axes = {key: as_json(values[key]) if key != "model" else texts[key] for key in varying}
         if "batch_size" in shown_axes:
             shown_axes["batch_size"] = int(
                 samples if values["batch_size"] == "full" else values["batch_size"]
             )
-        family = tuple(words[key] if axes[key].varies else "" for key in ("model", "optimizer"))
+        family = tuple(texts[key] if axes[key].varies else "" for key in ("model", "optimizer"))
         entry = Entry(Candidate(name, model, changes), shown_axes, (family[0], family[1]), tuned)
         found.setdefault(name, entry)
     if fixed_rates:

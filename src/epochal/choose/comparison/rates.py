@@ -168,8 +168,8 @@ def tune(
 ) -> dict[str, Tuned]:
     """Find the rate of each setting; the trainings of one wave go out together.
 
-    `train` trains jobs and gives what each of their candidates is judged by in all its repeats so far, NaN
-    where it diverged.
+    `train` trains jobs and gives the monitored metric of each of their candidates in all its repeats so far,
+    NaN where it diverged.
     """
     sign = -1.0 if higher_is_better else 1.0
     searches = [
@@ -182,9 +182,9 @@ def tune(
         for entry in entries
     ]
 
-    def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], words: str) -> None:
+    def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], what: str) -> None:
         jobs = [(search, rate, job) for search, rates in wanted for rate, job in search.jobs(rates, on)]
-        values = train([(job, search.length) for search, _, job in jobs], words) if jobs else {}
+        values = train([(job, search.length) for search, _, job in jobs], what) if jobs else {}
         for search, rate, job in jobs:
             search.found[rate] = {
                 repeat: sign * value if math.isfinite(value) else math.inf

@@ -1,11 +1,11 @@
 """The recommended setting of a comparison.
 
 The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
-or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
-just any undetected difference: with few repeats even large differences are undetected. For the same reason no
-setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the baseline.
-Of those that are as fast, the one with the best mean. Faster is what takes less time for all its epochs and
-also up to its best one.
+or that are shown to be practically the same; never one that is significantly worse. One standard error, and
+not just any difference that is not significant: with few repeats even large ones are not. For the same reason
+no setting whose mean is behind by more than a tenth of what the best one is from perfect, or from the
+baseline. Of those that are as fast, the one with the best mean. Faster is what takes less time for all its
+epochs and also up to its best one.
 """
 
 from __future__ import annotations

@@ -65,26 +65,26 @@ class ComparisonState:
     outcome: RaceResult = field(init=False)
 
     @property
-    def column(self) -> str:
-        """How settings are judged."""
+    def monitor(self) -> str:
+        """The monitored metric, by which settings are compared."""
         return self.runner.monitor
 
 
 def concluded(found: ComparisonState, seconds: float) -> Comparison:
     """The comparison that the trainings make."""
-    column, higher = found.column, higher_is_better(found.column)
-    judged = {
-        name: score_trials(trials, column, found.lengths[name]) for name, trials in found.trials.items()
+    monitor, higher = found.monitor, higher_is_better(found.monitor)
+    scores = {
+        name: score_trials(trials, monitor, found.lengths[name]) for name, trials in found.trials.items()
     }
-    values = {name: [one.value for one in several] for name, several in judged.items()}
+    values = {name: [one.value for one in several] for name, several in scores.items()}
     outcome = found.outcome
-    per_repeat, target_words = _targets(found, values)
+    per_repeat, target_text = _targets(found, values)
     reached = {
-        name: [_reached(trial, column, per_repeat.get(trial.repeat)) for trial in trials]
+        name: [_reached(trial, monitor, per_repeat.get(trial.repeat)) for trial in trials]
         for name, trials in found.trials.items()
     }
     criteria = criteria_of(found.runner)
-    rows = [_row(found, entry, judged[entry.name], criteria) for entry in found.entries]
+    rows = [_row(found, entry, scores[entry.name], criteria) for entry in found.entries]
     if per_repeat:
         rows = [replace(row, updates_to_target=expected_running_time(reached[row.name])) for row in rows]
     chosen: str | None = None
@@ -93,19 +93,19 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     by_name = {row.name: row for row in rows}
     not_beaten = _baseline_not_beaten(found, outcome.best, criteria)
     if any(math.isfinite(row.quality.mean) for row in rows):
-        perfect = bounds_of(column.partition(".")[2], found.runner.base.loss_name)[higher]
+        perfect = bounds_of(monitor.partition(".")[2], found.runner.base.loss_name)[higher]
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
-        level = float(np.mean(list(constant.values())))
-        chosen, same = recommended(by_name, outcome, values, higher, (perfect, level))
+        baseline = float(np.mean(list(constant.values())))
+        chosen, same = recommended(by_name, outcome, values, higher, (perfect, baseline))
         if found.repeats >= MIN_PAIRS:
-            of_use = level if not_beaten is None else math.nan
+            of_use = baseline if not_beaten is None else math.nan
             tied = _without_failures(tied, by_name, by_name[outcome.best], of_use)
     rows = _sorted(rows, chosen, tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
         answer="",
-        column=column,
+        monitor=monitor,
         higher_is_better=higher,
         budget=found.budget,
         rows=tuple(rows),
@@ -116,7 +116,7 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         margin=outcome.margin,
         baseline_not_beaten=not_beaten,
         target_value=target_value,
-        target_words=target_words,
+        target_text=target_text,
         hyperbola=hyperbola,
         critical_batch_size_ci95=None if hyperbola is None else hyperbola.critical_batch_size_ci95,
         regimes=tuple(
@@ -135,13 +135,13 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
     return replace(comparison, answer=answer(comparison))
 
 
-def _reached(trial: Trial, column: str, target_value: float | None) -> Reached:
+def _reached(trial: Trial, monitor: str, target_value: float | None) -> Reached:
     if target_value is None or not len(trial.curves):
         return Reached(float(trial.updates), False)
-    return reached_in(trial, column, target_value, spent=max(trial.updates, 1))
+    return reached_in(trial, monitor, target_value, spent=max(trial.updates, 1))
 
 
-def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], criteria: Criteria) -> Row:
+def _row(found: ComparisonState, entry: Entry, scores: Sequence[TrialScore], criteria: Criteria) -> Row:
     """The row of a setting; a rule may have ended its trainings before their full length."""
     name = entry.name
     plan, trials, length = found.plans[name], found.trials[name], found.lengths[name]
@@ -149,13 +149,13 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], cri
     updates = round(float(np.mean(made)))
     epochs, samples = seen_after(plan, updates)
 
-    def summary(column: str, values: list[float]) -> Summary:
-        influences = [trial.influences.get(column, np.zeros(0)) for trial in trials]
-        bounds = bounds_of(column.partition(".")[2], found.runner.base.loss_name)
-        return criteria.summary(values, influences, bounds, column)
+    def summary(metric: str, values: list[float]) -> Summary:
+        influences = [trial.influences.get(metric, np.zeros(0)) for trial in trials]
+        bounds = bounds_of(metric.partition(".")[2], found.runner.base.loss_name)
+        return criteria.summary(values, influences, bounds, metric)
 
     on_relative_targets = found.runner.base.on_relative_targets
-    others = [column for column in judged[0].metrics if column.partition(".")[2] not in on_relative_targets]
+    others = [metric for metric in scores[0].metrics if metric.partition(".")[2] not in on_relative_targets]
     return Row(
         name=name,
         axes=entry.axes,
@@ -163,16 +163,16 @@ def _row(found: ComparisonState, entry: Entry, judged: Sequence[TrialScore], cri
         regime=plan.regime,
         learning_rate=found.runner.prepared(found.candidates[name]).spec.optimizer.learning_rate,
         repeats=len(trials),
-        quality=summary(found.column, [one.value for one in judged]),
-        metrics={column: summary(column, [one.metrics[column] for one in judged]) for column in others},
-        best_epoch=summarize([one.epoch for one in judged], interval=False),
+        quality=summary(found.monitor, [one.value for one in scores]),
+        metrics={metric: summary(metric, [one.metrics[metric] for one in scores]) for metric in others},
+        best_epoch=summarize([one.epoch for one in scores], interval=False),
         epochs=epochs,
         updates=updates,
         samples=samples,
         update_seconds=found.update_seconds[name],
         seconds=updates * found.update_seconds[name],
         updates_to_target=None,
-        noise=jitter(trials, found.column, length),
+        noise=jitter(trials, found.monitor, length),
         diverged=sum(trial.diverged for trial in trials),
         difference=found.outcome.differences.get(name),
         dropped=found.outcome.dropped.get(name),
@@ -208,21 +208,21 @@ def _targets(found: ComparisonState, values: Mapping[str, Sequence[float]]) -> t
     """The target of each repeat, and how it was set."""
     if found.target_value is not None:
         return dict.fromkeys(range(found.repeats), float(found.target_value)), "given"
-    sign = -1.0 if higher_is_better(found.column) else 1.0
+    sign = -1.0 if higher_is_better(found.monitor) else 1.0
     reached: dict[int, float] = {}
     for several in values.values():
         for repeat, value in enumerate(several):
             if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
                 reached[repeat] = value
     constant = baselines(found.runner, reached)
-    words = (
+    text = (
         f"in each repeat within {100 * TARGET_SHARE:.0f} % of the best value of any setting"
         if any(map(math.isnan, constant.values()))
         else f"in each repeat {100 * (1 - TARGET_SHARE):.0f} % of the way from the baseline to the best "
         "value that any setting reached there"
     )
-    by_repeat = target_values(reached, constant, TARGET_SHARE, higher_is_better(found.column))
-    return by_repeat, words if reached else ""
+    by_repeat = target_values(reached, constant, TARGET_SHARE, higher_is_better(found.monitor))
+    return by_repeat, text if reached else ""
 
 
 def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) -> float | None:
@@ -236,14 +236,14 @@ def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) 
         return None
     point = Point(found.plans[best].segments[0][1], None)
     final = final_of(point, found.lengths[best].updates, trials, constant, criteria, kept=True)
-    level, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
+    baseline, reached = float(np.mean(list(constant.values()))), float(np.mean(final.values))
     if criteria.one_class:
-        return level
-    return None if final.beats_baseline or _likely(found, list(trials), level, reached) else level
+        return baseline
+    return None if final.beats_baseline or _likely(found, list(trials), baseline, reached) else baseline
 
 
 def _without_failures(
-    tied: Sequence[str], rows: Mapping[str, Row], best: Row, level: float
+    tied: Sequence[str], rows: Mapping[str, Row], best: Row, baseline: float
 ) -> tuple[str, ...]:
     """The tied settings without those that break in some repeats, or do worse than a baseline that is beaten.
 
@@ -252,13 +252,13 @@ def _without_failures(
     """
 
     def failed(row: Row) -> bool:
-        beyond = (row.quality.mean - level) * (best.quality.mean - level) < 0
+        beyond = (row.quality.mean - baseline) * (best.quality.mean - baseline) < 0
         return beyond or row.diverged > best.diverged
 
     return tuple(name for name in tied if not failed(rows[name]))
 
 
-def _likely(found: ComparisonState, repeats: Sequence[int], level: float, reached: float) -> bool:
+def _likely(found: ComparisonState, repeats: Sequence[int], baseline: float, reached: float) -> bool:
     """Whether a log loss is so far below the baseline that the validation samples alone show it.
 
     As in the verdict on a training, by a likelihood ratio of 20, here for each setting and both sides.
@@ -266,7 +266,7 @@ def _likely(found: ComparisonState, repeats: Sequence[int], level: float, reache
     base, monitor = found.runner.base, found.runner.monitor
     if base.same_validation or monitor != "validation.loss" or base.loss_name != "log_loss":
         return False
-    return effective_samples(base, repeats) * (level - reached) > math.log(20 * 2 * len(found.plans))
+    return effective_samples(base, repeats) * (baseline - reached) > math.log(20 * 2 * len(found.plans))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:
@@ -346,7 +346,7 @@ def _notes(found: ComparisonState, rows: Sequence[Row], remark: str) -> tuple[st
         )
     if found.tuned and any(row.updates_to_target and row.updates_to_target.reached for row in rows):
         notes.append(
-            f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
+            f"learning rates were tuned for the best {label_of(found.monitor)}, not for few updates "
             "to the target; higher rates may reach it sooner."
         )
     return (*notes, remark) if remark else tuple(notes)

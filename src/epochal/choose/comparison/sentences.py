@@ -30,8 +30,8 @@ def answer(found: Comparison) -> str:
         )
     if _constant(found):
         return (
-            f"{label_of(found.column).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
-            "cannot tell the settings apart. Judge them by another column (monitor), or train longer."
+            f"{label_of(found.monitor).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
+            "cannot tell the settings apart. Compare them by another metric (monitor), or train longer."
         )
     sentence = _used(found)
     if len(found.rows) == 1:
@@ -39,8 +39,8 @@ def answer(found: Comparison) -> str:
         result = f"{_start(only.name)} reaches {_quality(found, only)}"
         sentence = f"{result}; there is no other setting to compare it with."
     if found.baseline_not_beaten is not None:
-        level = found.recommended_row.quality.format_value(found.baseline_not_beaten)
-        sentence = f"{UNBEATEN} ({constant_of(found.column)}), which has {level}. {sentence}"
+        baseline = found.recommended_row.quality.format_value(found.baseline_not_beaten)
+        sentence = f"{UNBEATEN} ({constant_of(found.monitor)}), which has {baseline}. {sentence}"
     missed = [row.updates_to_target for row in found.rows if row.updates_to_target is not None]
     if missed and all(one.reached == 0 for one in missed):
         quality = found.rows[0].quality
@@ -74,9 +74,9 @@ def _constant(found: Comparison) -> bool:
 def _used(found: Comparison) -> str:
     row = found.recommended_row
     if row.repeats < MIN_PAIRS and len(found.tied) > 1:
-        level = "mean" if row.repeats > 1 else "value"
-        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_quality(found, row)}."
-    sentence = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_quality(found, row))}."
+        what = "mean" if row.repeats > 1 else "value"
+        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {what}: {_quality(found, row)}."
+    sentence = f"{use(found)}: {', '.join(_against_others(found, row))}. {_start(_quality(found, row))}."
     best = found.row(found.best)
     if row is best or row.difference is None:
         return sentence
@@ -87,7 +87,7 @@ def _used(found: Comparison) -> str:
     return f"{sentence} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}{near}."
 
 
-def _standing(found: Comparison, row: Row) -> list[str]:
+def _against_others(found: Comparison, row: Row) -> list[str]:
     """How the recommended setting stands to the others: what was shown, and what was not."""
     finite = [other for other in found.rows if other is not row and math.isfinite(other.quality.mean)]
     best = found.row(found.best)
@@ -160,10 +160,10 @@ def _titled(found: Comparison, name: str) -> str:
 def _quality(found: Comparison, row: Row) -> str:
     quality = row.quality
     spread = f"sd {quality.format_value(quality.sd)}, " if quality.sd is not None else ""
-    rmse = row.metrics.get(f"{found.column.removesuffix('loss')}rmse")
+    rmse = row.metrics.get(f"{found.monitor.removesuffix('loss')}rmse")
     units = "" if rmse is None else f" (RMSE {rmse.format_value(rmse.mean)})"
     return (
-        f"{label_of(found.column)} {quality.format_value(quality.mean)}{units} "
+        f"{label_of(found.monitor)} {quality.format_value(quality.mean)}{units} "
         f"({spread}{counted(quality.repeats, 'repeat')}), best {at_best(row)}"
     )
 
@@ -219,7 +219,7 @@ def telling(write: Callable[[float], str], *ends: float) -> Callable[[float], st
 def cells_of(found: Comparison) -> list[tuple[str, ...]]:
     """A table of the settings: its head, and a row for each, the recommended one first."""
     head = (
-        "", "", "rate", found.column, "sd", "to the best mean", "repeats", "best epoch", "updates",
+        "", "", "rate", found.monitor, "sd", "to the best mean", "repeats", "best epoch", "updates",
         "time", "updates to target",
     )  # fmt: skip
     body = [
@@ -261,7 +261,7 @@ def mark_of(found: Comparison, row: Row) -> str:
 def marks_of(found: Comparison) -> str:
     """What the marks that occur mean."""
     used = {mark_of(found, row) for row in found.rows}
-    return "; ".join(f"{mark} {words}" for mark, words in MARKS.items() if mark in used)
+    return "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in used)
 
 
 def behind(found: Comparison, row: Row) -> str:
@@ -302,7 +302,7 @@ def text(found: Comparison) -> str:
     """The answer, a line for each setting, and the notes."""
     lines = [found.answer, "", *lines_of(found)]
     if found.target_value is not None:
-        lines += ["", f"Target: {found.column} {found.target_value:.4g} on average ({found.target_words})."]
+        lines += ["", f"Target: {found.monitor} {found.target_value:.4g} on average ({found.target_text})."]
         lines.append("Updates to it are expected ones; in brackets, how many repeats reached it.")
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")

@@ -17,15 +17,15 @@ from epochal.choose.trials.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import new_samples
-from epochal.curves.statistics import Floats, Ints, epochs_of_others
+from epochal.curves.statistics import Floats, Ints, leave_one_out_epochs
 from epochal.runs.metrics import sample_size
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """What final estimates are judged by: the monitored metric, its bounds, its validation samples."""
+    """What final estimates are compared by: the monitored metric, its bounds, its validation samples."""
 
-    column: str  # the monitored metric
+    monitor: str  # the monitored metric
     # validation over training samples, where each repeat draws its validation samples anew: random splits
     # share most of their training samples, so their values vary less than those of new rows would (Nadeau &
     # Bengio 2003, Inference for the generalization error, section 3)
@@ -44,14 +44,14 @@ class Criteria:
     @property
     def sign(self) -> float:
         """The factor that makes lower values better."""
-        return -1.0 if higher_is_better(self.column) else 1.0
+        return -1.0 if higher_is_better(self.monitor) else 1.0
 
     def summary(
         self,
         values: Sequence[float] | Floats,
         influences: Sequence[Floats],
         bounds: tuple[float, float] = (-math.inf, math.inf),
-        column: str = "",
+        metric: str = "",
     ) -> Summary:
         """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
 
@@ -63,7 +63,7 @@ class Criteria:
             return summarize(values, bounds, test_train_ratio=self.test_train_ratio)
         nothing = np.zeros(len(known[0]))  # of those that diverged
         influences = [one if len(one) else nothing for one in influences]
-        name = (column or self.column).partition(".")[2]
+        name = (metric or self.monitor).partition(".")[2]
         samples, blocks = sample_size(name, self.counts, self.samples, self.blocks)
         return new_samples(values, np.array(influences), samples=samples, blocks=blocks, bounds=bounds)
 
@@ -78,10 +78,10 @@ class FinalEstimate:
     trials: Mapping[int, Trial]  # by repeat
     # the monitored metric after that many epochs, by repeat in that order; NaN where training diverged
     values: Floats
-    metrics: Mapping[str, Floats]  # the other columns there
+    metrics: Mapping[str, Floats]  # the other metrics there
     # what always predicting the same reaches in the monitored metric, by repeat; NaN if not known
     baseline: Floats
-    criteria: Criteria  # how they are judged
+    criteria: Criteria  # how they are compared
     kept: bool = False  # whether the values are those of weights that would be kept, at a best epoch
     # seeds that were only looked at for failures: how many, how many diverged, how many ended worse than the
     # baseline
@@ -140,10 +140,10 @@ class FinalEstimate:
         """Whether the baseline is known."""
         return bool(np.isfinite(self.baseline).all())
 
-    def influences(self, column: str = "") -> list[Floats]:
-        """The influences of the blocks of validation samples on a column, by repeat."""
+    def influences(self, metric: str = "") -> list[Floats]:
+        """The influences of the blocks of validation samples on a metric, by repeat."""
         nothing = np.zeros(0)
-        name = column or self.criteria.column
+        name = metric or self.criteria.monitor
         return [trial.influences.get(name, nothing) for trial in self.trials.values()]
 
     @property
@@ -152,7 +152,7 @@ class FinalEstimate:
         return self.criteria.summary(self.values, self.influences(), self.criteria.bounds)
 
     def metric(self, name: str, bounds: tuple[float, float]) -> Summary:
-        """Another column, likewise."""
+        """Another metric, likewise."""
         return self.criteria.summary(self.metrics[name], self.influences(name), bounds, name)
 
     def optimism(self, name: str, repeat: int) -> float:
@@ -160,10 +160,10 @@ class FinalEstimate:
         if not self.kept or name not in self.metrics:
             return 0.0
         columns = self.trials[repeat].curves.columns
-        best = columns[name][int(np.nanargmin(self.criteria.sign * columns[self.criteria.column]))]
+        best = columns[name][int(np.nanargmin(self.criteria.sign * columns[self.criteria.monitor]))]
         return float(self.metrics[name][list(self.trials).index(repeat)] / best - 1)
 
-    def less(self, other: FinalEstimate) -> Summary:
+    def paired_difference(self, other: FinalEstimate) -> Summary:
         """The paired differences of the monitored metric from another final, over the repeats of both."""
         mine, its = (dict(zip(one.trials, one.values.tolist(), strict=True)) for one in (self, other))
         both = [repeat for repeat in mine if repeat in its]
@@ -174,12 +174,12 @@ class FinalEstimate:
         ]
         return self.criteria.summary([mine[repeat] - its[repeat] for repeat in both], influences)
 
-    def alike(self, other: FinalEstimate) -> bool:
+    def tied_with(self, other: FinalEstimate) -> bool:
         """Whether the difference may be zero, and so may that of the logarithms of losses.
 
         A few large losses widen the interval of a mean difference, however much lower all others are.
         """
-        intervals = [self.less(other).ci95]
+        intervals = [self.paired_difference(other).ci95]
         own = dict(zip(other.trials, other.values.tolist(), strict=True))
         pairs = [
             (a, own[repeat]) for repeat, a in zip(self.trials, self.values, strict=True) if repeat in own
@@ -217,30 +217,30 @@ def final_of(
         for repeat, trial in ordered.items()
         if not trial.diverged
         and len(trial.curves)
-        and np.isfinite(trial.curves.columns[criteria.column]).all()
+        and np.isfinite(trial.curves.columns[criteria.monitor]).all()
     }
     trained = epochs
     rows = {repeat: len(trial.curves) - 1 for repeat, trial in sound.items()}
     if kept and sound:
         shortest = min(map(len, (trial.curves for trial in sound.values())))
-        columns = np.array([trial.curves.columns[criteria.column][:shortest] for trial in sound.values()])
-        rows = dict(zip(sound, epochs_of_others(criteria.sign * columns).tolist(), strict=True))
+        columns = np.array([trial.curves.columns[criteria.monitor][:shortest] for trial in sound.values()])
+        rows = dict(zip(sound, leave_one_out_epochs(criteria.sign * columns).tolist(), strict=True))
         best = int(np.argmin(criteria.sign * columns.mean(axis=0)))
         found = max(1, round(float(next(iter(sound.values())).curves.epoch[best])))
         epochs = found if found <= FEWER * trained and not whole else trained
     names = [name for trial in sound.values() for name in trial.curves.names if not name.startswith("train.")]
 
-    def column(name: str) -> Floats:
-        read = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in sound.items()}
-        return np.array([read.get(repeat, math.nan) for repeat in ordered], np.float64)
+    def read(name: str) -> Floats:
+        found = {repeat: trial.curves.columns[name][rows[repeat]] for repeat, trial in sound.items()}
+        return np.array([found.get(repeat, math.nan) for repeat in ordered], np.float64)
 
     return FinalEstimate(
         point=point,
         epochs=epochs,
         trained_epochs=trained,
         trials=ordered,
-        values=column(criteria.column),
-        metrics={name: column(name) for name in dict.fromkeys(names) if name != criteria.column},
+        values=read(criteria.monitor),
+        metrics={name: read(name) for name in dict.fromkeys(names) if name != criteria.monitor},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
         criteria=criteria,
         kept=kept,
@@ -270,5 +270,5 @@ def choose_final(
         return good or usual
     if good.failures and not usual.failures:
         return usual
-    worse = good.criteria.sign * good.less(usual).mean > 0
+    worse = good.criteria.sign * good.paired_difference(usual).mean > 0
     return usual if for_quality and worse else good

@@ -65,9 +65,9 @@ class EpochAdvice:
 
 @dataclass(frozen=True)
 class DisplayMetric:
-    """A column in the target's units, its bounds, and its baseline."""
+    """A metric in the target's units, its bounds, and its baseline."""
 
-    column: str
+    name: str
     bounds: tuple[float, float]
     baseline: float
 
@@ -77,7 +77,7 @@ class Confirmed:
     """What the final seeds said."""
 
     final: FinalEstimate  # what is advised, or, where nothing beats the baseline, what came nearest to it
-    winner: FinalEstimate | None  # what the search would have advised; None if it diverged whatever was tried
+    winner: FinalEstimate | None  # what the search would have advised; None if every setting tried diverged
     defaults: FinalEstimate  # the defaults on the same seeds
     epoch_advice: EpochAdvice  # of `final`
     none_beats_baseline: bool  # neither the winner nor the defaults
@@ -90,24 +90,24 @@ class Confirmed:
     forecasts: ForecastScores | None = None
 
     def shown(self, final: FinalEstimate) -> tuple[str, Summary]:
-        """A column to be shown of a final, and its values: in the target's units, where there are some."""
-        if self.display_metric is None or self.display_metric.column not in final.metrics:
-            return final.criteria.column, final.quality
-        return self.display_metric.column, final.metric(
-            self.display_metric.column, self.display_metric.bounds
-        )
+        """A metric to be shown of a final, and its values: in the target's units, where there are some."""
+        if self.display_metric is None or self.display_metric.name not in final.metrics:
+            return final.criteria.monitor, final.quality
+        return self.display_metric.name, final.metric(self.display_metric.name, self.display_metric.bounds)
 
     @property
     def baseline(self) -> float:
-        """The baseline in the shown column, the mean over the seeds."""
-        judged = float(self.final.baseline.mean())
-        return judged if self.display_metric is None else self.display_metric.baseline
+        """The baseline in the shown metric, the mean over the seeds."""
+        monitored = float(self.final.baseline.mean())
+        return monitored if self.display_metric is None else self.display_metric.baseline
 
     @property
     def ahead(self) -> FinalEstimate | None:
         """A setting that was better on average on the same seeds, and is not advised all the same."""
         others = [one for one in (self.winner, *self.left_out) if one is not None and one is not self.final]
-        return next((one for one in others if one.criteria.sign * one.less(self.final).mean < 0), None)
+        return next(
+            (one for one in others if one.criteria.sign * one.paired_difference(self.final).mean < 0), None
+        )
 
 
 def default_point(runner: TrialRunner, batch_size: int | None) -> Point:
@@ -243,14 +243,14 @@ def _trained(
 
 
 def criteria_of(runner: TrialRunner) -> Criteria:
-    """How trainings are judged against the baseline, by where their validation samples come from."""
-    base, column = runner.base, runner.monitor
-    part, _, name = column.partition(".")
+    """How trainings are compared with the baseline, by where their validation samples come from."""
+    base, monitor = runner.base, runner.monitor
+    part, _, name = monitor.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
     bounds = bounds_of(name, base.loss_name)
     one_class = part == "validation" and _one_class(base)
     if not base.same_validation:
-        return Criteria(column, held_out / trained_on, bounds, one_class=one_class)
+        return Criteria(monitor, held_out / trained_on, bounds, one_class=one_class)
     functions = baseline_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.indices(0, "validation")]
     of_blocks = influences(one_by_one(functions[name]), block) if name in functions else None
@@ -258,7 +258,7 @@ def criteria_of(runner: TrialRunner) -> Criteria:
     if len(classes):
         true = base.targets_and_weights(0, "validation")[0]
         counts = ((true > 0 if true.ndim > 1 else true[:, None] == classes).sum(axis=0),) * 2
-    return Criteria(column, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts, one_class)
+    return Criteria(monitor, 0.0, bounds, held_out, len(np.unique(block)), of_blocks, counts, one_class)
 
 
 def _one_class(base: Prepared) -> bool:
@@ -270,20 +270,20 @@ def _one_class(base: Prepared) -> bool:
 
 
 def _display_metric(runner: TrialRunner, repeats: Sequence[int]) -> DisplayMetric | None:
-    """The typical error in the target's units, where a loss of a regression is judged."""
+    """The typical error in the target's units, where the loss of a regression is monitored."""
     base = runner.base
     if not base.task.is_regression or runner.monitor != "validation.loss" or base.on_relative_targets:
         return None
     metric = next((one for one in base.spec.metrics if one.in_target_units), None)
     if metric is None:
         return None
-    repeats = [0] if base.shared else repeats
+    repeats = [0] if base.same_samples else repeats
     constant = [baseline_metrics(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
     return DisplayMetric(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
 
 
 def _forecasts(base: Prepared, final: FinalEstimate) -> ForecastScores | None:
-    """The forecasts of a final's repeats against naive ones, judged as those of a run are."""
+    """The forecasts of a final's repeats against naive ones, compared as those of a run are."""
     trials = {repeat: one for repeat, one in final.trials.items() if len(one.forecasts)}
     windows = [window for repeat in trials if (window := base.windows_of(repeat, "validation"))]
     if not windows:

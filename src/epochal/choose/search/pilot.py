@@ -34,7 +34,7 @@ NOISE_LOOKS = 10  # how often along a training
 class Pilot:
     """The result of the pilot."""
 
-    reference: tuple[Point, ...]  # the tuned points that set the targets: the lowest of the best rates first
+    points: tuple[Point, ...]  # the tuned points that set the targets: the lowest of the best rates first
     trials: Mapping[Point, Mapping[int, Trial]]  # all trainings until nothing improved, by point and repeat
     edge: str  # in words, if the best rate is at the edge of those tried; else ""
 
@@ -127,8 +127,8 @@ def long_trainings(
 ) -> dict[Point, dict[int, Trial]]:
     """Trainings of points until nothing improves any more.
 
-    They take start and order from another repeat: what they reach on a split becomes its target, and no
-    setting should meet a target that its own luck has set.
+    They take initial parameters and order from another repeat: what they reach on a split becomes its target,
+    and no setting should meet a target that its own luck has set.
     """
     most, several = search.max_updates, search.runner.base.settings.repeats
     jobs = [
@@ -185,6 +185,6 @@ def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[in
         while not stack.done:
             stack.advance()
             found += during(stack, samples=NOISE_SAMPLES)
-        runner.count(stack.update)
+        runner.add_updates(stack.update)
         looked.append(found)
     return over_training(looked)

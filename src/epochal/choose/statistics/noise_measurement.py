@@ -168,7 +168,7 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
 def variables_of(stack: RepeatStack) -> list[Variables]:
     """The current variables of each repeat of a stack, as the model takes them."""
     spec, inputs = stack.spec, stack.data.parts[0].inputs
-    shape = inputs.shape[1:] if stack.data.shared else inputs.shape[2:]
+    shape = inputs.shape[1:] if stack.data.same_samples else inputs.shape[2:]
     raveler = ParamRaveler(spec, shapes_of(spec.model, shape, inputs.dtype).params)
     repeat_states = stack.train_state.repeat_states
     rows = [
@@ -182,7 +182,7 @@ def during(stack: RepeatStack, *, samples: int = 1024) -> list[NoiseScale]:
     """The noise scale of each repeat of a stack at its current state, by some training samples drawn anew."""
     train, found = stack.data.parts[0], []
     for row, variables in enumerate(variables_of(stack)):
-        part = train if stack.data.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
+        part = train if stack.data.same_samples else jax.tree.map(lambda leaf, row=row: leaf[row], train)
         chosen: Ints = np.random.default_rng([0, stack.update, row]).permutation(part.inputs.shape[0])[
             :samples
         ]

@@ -13,7 +13,7 @@ from epochal.curves.statistics import Floats, Summary, summarize, t_factor, t_qu
 
 ALPHA = 0.02
 """How often equal settings may be called different, over all pairs and looks: in one comparison of fifty."""
-MIN_PAIRS = 3  # with fewer pairs nothing is detectable: their spread is unknown
+MIN_PAIRS = 3  # with fewer pairs nothing is significant: their spread is unknown
 SMALL_EFFECT = 0.2
 """The smallest difference that matters, unless one is given: this share of the sd over repeats.
 
@@ -21,7 +21,7 @@ Cohen (1988, section 2.2) calls it a small effect. Whoever trains once with the 
 differ by so much, and once with the other, gets the better result from the better one in 56 of 100 cases.
 """
 LOUDER = 1.5
-"""From how many times the variance of all on two settings are judged by their own.
+"""From how many times the variance of all on two settings have a spread of their own.
 
 Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
 `benchmarks/equal_settings.py`.
@@ -158,11 +158,11 @@ def shared_test(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[S
     """A paired difference seen with the spread of all settings: its values, degrees of freedom, p-value.
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
-    noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
-    of freedom: that of all settings of `similar_variance` and of these two, that of this pair's
-    differences, and, where its variance is `LOUDER` times that of all, that of the two settings by themselves
-    (Satterthwaite 1946). `own` are the differences of this pair, at least two and all finite; `two` the
-    places of its settings in `shared.variances`.
+    noisy setting must not be tested with the spread of calm ones. So the largest of three estimates counts,
+    with its degrees of freedom: that of all settings of `similar_variance` and of these two, that of this
+    pair's differences, and, where its variance is `LOUDER` times that of all, that of the two settings by
+    themselves (Satterthwaite 1946). `own` are the differences of this pair, at least two and all finite;
+    `two` the places of its settings in `shared.variances`.
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
@@ -181,14 +181,14 @@ def shared_test(own: Summary, shared: SharedSd, two: tuple[int, int]) -> tuple[S
     return summary, df, float(2 * stdtr(df, -abs(own.mean) / error))
 
 
-def interval_of(mean: float, sd: float, repeats: int, df: float, level: float) -> tuple[float, float]:
-    """The values that a two-sided t test at a level does not reject as the mean.
+def interval_of(mean: float, sd: float, repeats: int, df: float, alpha: float) -> tuple[float, float]:
+    """The values that a two-sided t test at the level `alpha` does not reject as the mean.
 
     >>> low, high = interval_of(1.0, 1.0, 10, 9, 0.05)
     >>> round(low, 3), round(high, 3)
     (0.285, 1.715)
     """
-    half = t_quantile(1 - level / 2, df) * sd / math.sqrt(repeats)
+    half = t_quantile(1 - alpha / 2, df) * sd / math.sqrt(repeats)
     return mean - half, mean + half
 
 

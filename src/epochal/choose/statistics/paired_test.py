@@ -27,7 +27,7 @@ MEANINGFUL = 0.75
 
 
 _KEPT = (
-    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "nonfinite", "detectable"),
+    *("a", "b", "probability", "p_value", "p_adjusted", "pairs", "wins", "nonfinite", "significant"),
     *("meaningful", "equivalent", "margin", "better", "interval"),
 )
 """What JSON holds as it is."""
@@ -37,7 +37,7 @@ _KEPT = (
 class PairedDifference:
     """Two settings over the same repeats: by how much, how often and how surely one is better.
 
-    Every figure is read as "a is better than b": `mean` is positive where a is better, whether the values
+    Every number is read as "a is better than b": `mean` is positive where a is better, whether the values
     are losses or accuracies. Repeats where a or b gave no finite value take no part in `mean`, `sd` and
     `interval`. In `probability` and in the test they count: the setting without a value lost that repeat.
 
@@ -45,7 +45,7 @@ class PairedDifference:
     >>> found = difference([0.31, 0.29, 0.33, 0.30], [0.36, 0.35, 0.37, 0.36], a="16", b="full")
     >>> print(found)
     16 is better than full by 0.0525 (98 % interval 0.0308 to 0.0742), in 4 of 4 repeats
-    >>> found.probability, found.detectable, found.meaningful
+    >>> found.probability, found.significant, found.meaningful
     (1.0, True, True)
     """
 
@@ -62,7 +62,7 @@ class PairedDifference:
     wins: tuple[int, int]  # the numbers of repeats in which a and b were better
     nonfinite: tuple[int, int]  # the numbers of repeats in which a and b had no finite value
     better: str | None  # the better setting, or None if undecided or practically the same
-    level: float = ALPHA  # the significance level of this comparison at this look
+    alpha_spent: float = ALPHA  # the part of `alpha` for this comparison at this look: its significance level
     alpha: float = ALPHA  # the error rate over all comparisons
     margin: float = 0.0  # the smallest difference that matters
 
@@ -81,18 +81,18 @@ class PairedDifference:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of `mean`, by Student's t at `level`: it leaves zero out exactly where the test rejects.
+        """Of `mean`, by Student's t at `alpha_spent`: it leaves zero out exactly where the test rejects.
 
         All intervals of a comparison hold together, with a confidence of 1 - alpha. None where no spread is
         known, or where a value is not finite and ranks took the place of means.
         """
         if self.sd is None or self.df < 1 or any(self.nonfinite):
             return None
-        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.df, self.level)
+        return paired.interval_of(self.mean, self.sd, self.differences.repeats, self.df, self.alpha_spent)
 
     @property
     def equivalent(self) -> bool:
-        """Whether any difference is within the margin: two one-sided tests at half the level each.
+        """Whether any difference is within the margin: two one-sided tests at half of `alpha_spent` each.
 
         Values that are all equal, such as accuracies of 1, leave no margin and show nothing.
         """
@@ -100,14 +100,14 @@ class PairedDifference:
         return ends is not None and self.pairs >= MIN_PAIRS and max(map(abs, ends)) <= self.margin > 0
 
     @property
-    def detectable(self) -> bool:
+    def significant(self) -> bool:
         """Whether the repeats show that one of the settings is better."""
         return self.better is not None
 
     @property
     def meaningful(self) -> bool:
-        """Whether the difference is detectable and the better setting wins more than 3 of 4 repeats."""
-        return self.detectable and max(self.probability, 1 - self.probability) > MEANINGFUL
+        """Whether the difference is significant and the better setting wins more than 3 of 4 repeats."""
+        return self.significant and max(self.probability, 1 - self.probability) > MEANINGFUL
 
     @property
     def needed(self) -> int | None:
@@ -118,7 +118,7 @@ class PairedDifference:
         """
         if self.sd is None or self.mean == 0 or any(self.nonfinite):
             return None
-        return paired.repeats_needed(self.sd, self.mean, alpha=self.level)
+        return paired.repeats_needed(self.sd, self.mean, alpha=self.alpha_spent)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -137,13 +137,13 @@ class PairedDifference:
                 f"{self.a} and {self.b} are practically the same: they differ by less than {self.margin:.3g} "
                 f"({confidence(self.alpha)} interval {self._ends()}; {counted(self.pairs, 'repeat')})"
             )
-        return self._undetected() if self.better is None else self._detected(self.better)
+        return self._not_significant() if self.better is None else self._significant(self.better)
 
     def _ends(self, sign: float = 1.0) -> str:
         low, high = sorted(sign * end for end in self.interval or (math.nan, math.nan))
         return f"{self.differences.format_value(low)} to {self.differences.format_value(high)}"
 
-    def _undetected(self) -> str:
+    def _not_significant(self) -> str:
         asides = [counted(self.pairs, "repeat")]
         if self.pairs < MIN_PAIRS:
             asides.append(f"at least {MIN_PAIRS} are needed")
@@ -156,9 +156,9 @@ class PairedDifference:
             for name, missing in zip((self.a, self.b), self.nonfinite, strict=True)
             if missing
         ]
-        return f"no detectable difference between {self.a} and {self.b} ({'; '.join(asides)})"
+        return f"no significant difference between {self.a} and {self.b} ({'; '.join(asides)})"
 
-    def _detected(self, better: str) -> str:
+    def _significant(self, better: str) -> str:
         first, repeats = better == self.a, counted(self.pairs, "repeat")
         worse, missing = (self.b, self.nonfinite) if first else (self.a, self.nonfinite[::-1])
         ahead = f"{better} is better than {worse}"
@@ -195,7 +195,7 @@ def difference(
 ) -> PairedDifference:
     """Compare two settings by their values in the same repeats.
 
-    Detectable means: the paired t test gives p < alpha with at least three pairs, and the difference is
+    Significant means: the paired t test gives p < alpha with at least three pairs, and the difference is
     not within the margin. Alpha is 0.02 and not 0.05, so that two equal settings are called different in
     at most 1 of 50 trials, whatever the number of repeats; differences of equal settings are symmetric,
     and for such the test errs on the safe side when tails are heavy. Where a value is not finite, the
@@ -206,18 +206,18 @@ def difference(
     compared. `margin` is the smallest difference that matters, in the unit of the values.
 
     >>> print(difference([0.5, 0.6, 0.4], [0.52, 0.57, 0.44], a="8", b="16"))
-    no detectable difference between 8 and 16 (3 repeats; a difference of 0.010 would need 134)
+    no significant difference between 8 and 16 (3 repeats; a difference of 0.010 would need 134)
     >>> print(difference([0.50, 0.60, 0.40], [0.51, 0.59, 0.41], a="8", b="16", margin=0.1))
     8 and 16 are practically the same: they differ by less than 0.1 (98 % interval -0.043 to 0.050; 3 repeats)
     """
     one, two = np.asarray(a_values, np.float64), np.asarray(b_values, np.float64)
-    return _judged(_paired(one, two, a, b, higher_is_better, margin), alpha, alpha)
+    return _tested(_paired(one, two, a, b, higher_is_better, margin), alpha, alpha)
 
 
 def _paired(
     one: Floats, two: Floats, a: str, b: str, higher_is_better: bool, margin: float
 ) -> PairedDifference:
-    """A difference before its p-value is compared with a level; `better` is the setting that did better."""
+    """A difference that is not tested yet; `better` is the setting that did better."""
     pairs = min(one.size, two.size)
     one, two = one[:pairs], two[:pairs]
     improvement = paired.improvement_of(one, two, higher_is_better)
@@ -254,11 +254,11 @@ def against(
 ) -> tuple[PairedDifference, ...]:
     """Compare a reference with every other setting, corrected for all comparisons (Bonferroni).
 
-    A reference that is named beforehand takes part in one comparison for each other setting. One that is
-    picked because it did best is the luckiest of all, and so is compared as if every pair had been: the
-    correction then covers all pairs. Settings without any finite value are left out of the correction.
-    All settings share one estimate of the spread (see `shared_test`), without which a few repeats of
-    many settings could hardly tell anything; with two settings this is the paired t test itself.
+    A reference that is named beforehand takes part in one comparison for each other setting. A reference
+    chosen because it did best is favored by chance, so the correction counts all pairs. Settings without any
+    finite value are left out of the correction. All settings share one estimate of the spread (see
+    `shared_test`), without which a few repeats of many settings could hardly tell anything; with two settings
+    this is the paired t test itself.
 
     Args:
         values: one value for each repeat, by setting. Each pair is compared over the repeats it shares.
@@ -272,7 +272,7 @@ def against(
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
     >>> for found in against(losses):
     ...     print(found)
-    no detectable difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,981)
+    no significant difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,981)
     8 is better than full by 0.568 (98 % interval 0.432 to 0.703), in 4 of 4 repeats
     """
     columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
@@ -296,7 +296,7 @@ def against(
             two = pooled.index(leader), pooled.index(name)
             differences, df, p_value = paired.shared_test(one.differences, shared, two)
             one = replace(one, differences=differences, p_value=p_value, df=df)
-        found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
+        found.append(_tested(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
 
 
@@ -338,13 +338,14 @@ def _complete(columns: Mapping[str, Floats], repeats: int) -> tuple[dict[str, Fl
     return finite, [names[place] for place in paired.similar_variance(np.array(list(finite.values())))]
 
 
-def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:
-    """A difference at its level, which is a share of alpha."""
-    judged = replace(found, p_adjusted=min(1.0, found.p_value * (alpha / level)), level=level, alpha=alpha)
+def _tested(found: PairedDifference, alpha: float, alpha_spent: float) -> PairedDifference:
+    """A difference at its part of alpha."""
+    p_adjusted = min(1.0, found.p_value * (alpha / alpha_spent))
+    tested = replace(found, p_adjusted=p_adjusted, alpha_spent=alpha_spent, alpha=alpha)
     never = {(0, found.pairs): found.a, (found.pairs, 0): found.b}  # the other has no finite value
     if found.better is not None and found.nonfinite in never:
-        return replace(judged, better=never[found.nonfinite])
-    return judged if found.p_value < level and not judged.equivalent else replace(judged, better=None)
+        return replace(tested, better=never[found.nonfinite])
+    return tested if found.p_value < alpha_spent and not tested.equivalent else replace(tested, better=None)
 
 
 def _with_any_finite(columns: Mapping[str, Floats]) -> set[str]:

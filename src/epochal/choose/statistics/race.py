@@ -42,7 +42,7 @@ class RaceResult:
     """How a race ended."""
 
     best: str  # the setting with the best mean, among those with all repeats
-    tied: tuple[str, ...]  # those that were not detectably worse, itself included; nothing that was dropped
+    tied: tuple[str, ...]  # those not significantly worse, itself included; nothing that was dropped
     # of the best and each other setting; for one that was dropped as worse than the best, at that look
     differences: Mapping[str, PairedDifference]
     dropped: Mapping[str, Dropped]  # by name
@@ -144,14 +144,14 @@ def clearly_worse(
 ) -> list[tuple[Dropped, PairedDifference | None]]:
     """Which settings get no more repeats after a round of them, in the given order.
 
-    A setting is dropped when it is detectably worse than the leader (`paired_test.against`, at this look's
+    A setting is dropped when it is significantly worse than the leader (`paired_test.against`, at this look's
     share of alpha): by a paired t test with the spread that all settings share, corrected for all pairs,
     since the leader may be picked by luck.
 
     All settings are measured against the same leader. If its few repeats were lucky, all verdicts err
     together; hence at most half of the settings go at one look, the surest first. One whose p-value is a
     hundred times below what suffices goes in any case: no luck explains that. A setting without one finite
-    value goes at once, and is kept for no reason; one that failed in some repeats is judged by ranks.
+    value goes at once, and is kept for no reason; one that failed in some repeats is tested by ranks.
 
     Each comes with its difference from the leader, None where it has no finite value.
 

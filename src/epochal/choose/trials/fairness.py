@@ -1,6 +1,6 @@
 """Training length and evaluations that make a comparison fair.
 
-Settings are equal in epochs, samples, updates or seconds. Each is judged at the same number of evaluation
+Settings are equal in epochs, samples, updates or seconds. Each is read at the same number of evaluation
 points, evenly spread over its training, so that more evaluations are no advantage.
 """
 
@@ -21,7 +21,7 @@ from epochal.errors import Refusal
 from epochal.plan import Plan
 
 MAX_EVALUATIONS = 200  # of one training: beyond this they cost more than they tell
-EVALUATION_POINTS = 100  # where settings are judged that are not equal in epochs, at most
+EVALUATION_POINTS = 100  # where settings are read that are not equal in epochs, at most
 REFERENCE = 32  # the batch size whose training an amount is taken from, where none was given
 
 _UNITS = {"s": "seconds", "second": "seconds", "epoch": "epochs", "update": "updates", "sample": "samples"}
@@ -37,11 +37,11 @@ class EqualBudget:
 
 @dataclass(frozen=True)
 class TrainingLength:
-    """How long a setting is trained, and where it is judged."""
+    """How long a setting is trained, and where it is read."""
 
     updates: int  # how many it makes
     eval_interval: int  # updates between two evaluations; the last update is evaluated, too
-    points: tuple[int, ...]  # after which updates it is judged
+    points: tuple[int, ...]  # after which updates it is read
 
 
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
@@ -82,18 +82,18 @@ def amount_of(budget: EqualBudget, plan: Plan, seconds: Callable[[int], float]) 
         return budget.amount
     if budget.unit == "epochs":
         return float(plan.epochs)
-    reference = plan.with_(batch_size=min(REFERENCE, plan.positions_per_epoch))
+    usual = plan.with_(batch_size=min(REFERENCE, plan.positions_per_epoch))
     if budget.unit == "samples":
-        return float(reference.samples_after(reference.updates))
+        return float(usual.samples_after(usual.updates))
     if budget.unit == "updates":
-        return float(reference.updates)
-    return float(f"{reference.updates * seconds(int(reference.batch_size)):.2g}")
+        return float(usual.updates)
+    return float(f"{usual.updates * seconds(int(usual.batch_size)):.2g}")
 
 
 def lengths(
     budget: EqualBudget, amount: float, plans: Mapping[str, Plan], seconds: Mapping[str, float]
 ) -> dict[str, TrainingLength]:
-    """How far each setting trains and where it is judged.
+    """How far each setting trains and where it is read.
 
     At equal epochs those of each plan count; `seconds` is the time of an update of each setting.
 
@@ -119,7 +119,7 @@ def lengths(
 
 
 def _whole_epochs(plan: Plan, stride: int) -> TrainingLength:
-    """Judged after every `stride` epochs, and evaluated in between where the batches divide evenly."""
+    """Read after every `stride` epochs, and evaluated in between where the batches divide evenly."""
     ends = [plan.first_update(epoch) for epoch in range(stride, plan.epochs + 1, stride)]
     if not ends or ends[-1] != plan.updates:
         ends.append(plan.updates)
@@ -168,12 +168,12 @@ def budget_in_words(budget: EqualBudget, amount: float, epochs: Sequence[int]) -
     if budget.unit == "epochs":
         same = len(set(epochs)) == 1
         return f"{_counted(epochs[0], budget.unit)} each" if same else "its own epochs each"
-    words = f"{_counted(amount, budget.unit)} each"
+    text = f"{_counted(amount, budget.unit)} each"
     if budget.unit == "seconds":
-        words += " of training, by the measured time of an update"
+        text += " of training, by the measured time of an update"
     if budget.amount is None:
-        words += f", as many as batch size {REFERENCE} makes in {_counted(epochs[0], 'epochs')}"
-    return words
+        text += f", as many as batch size {REFERENCE} makes in {_counted(epochs[0], 'epochs')}"
+    return text
 
 
 def _counted(amount: float, units: str) -> str:
@@ -186,37 +186,37 @@ MIN_FOR_JITTER = 6  # evaluation points in the second half of a curve
 
 @dataclass(frozen=True)
 class TrialScore:
-    """One training at the evaluation point where it is judged; all NaN if it diverged."""
+    """One training at the evaluation point where it is read; all NaN if it diverged."""
 
     value: float
     epoch: float
     metrics: dict[str, float]
 
 
-def score_trials(trials: Sequence[Trial], column: str, length: TrainingLength) -> list[TrialScore]:
+def score_trials(trials: Sequence[Trial], monitor: str, length: TrainingLength) -> list[TrialScore]:
     """The trainings of one setting, each at the evaluation point where the smoothed next one is best.
 
     At its own best one a training looks the better, the more its curve jumps. One alone chooses for itself.
     The points are the start and the evaluation points, each read at the evaluation nearest to it: all
     settings have as many, so one that is evaluated more often has no advantage.
     """
-    sign = -1.0 if higher_is_better(column) else 1.0
+    sign = -1.0 if higher_is_better(monitor) else 1.0
     rows = [at_points(trial.curves, length) for trial in trials]
     values = np.full((len(trials), max(map(len, rows), default=0)), np.nan)
     for trial, own, line in zip(trials, rows, values, strict=True):
         if not trial.diverged:
-            line[: len(own)] = sign * trial.curves.columns[column][own]
+            line[: len(own)] = sign * trial.curves.columns[monitor][own]
     values[~np.isfinite(values)] = np.nan
     sound = np.isfinite(values).any(axis=1)
     chosen = dict(zip(np.flatnonzero(sound), epochs_of_next(values[sound]), strict=True))
     names = dict.fromkeys(name for trial in trials for name in trial.curves.names)
-    others = [name for name in names if name != column and not name.startswith("train.running")]
+    others = [name for name in names if name != monitor and not name.startswith("train.running")]
     scores = []
     for at, (trial, own) in enumerate(zip(trials, rows, strict=True)):
         if at in chosen:
             row = own[chosen[at]]
             metrics = {name: float(trial.curves.columns[name][row]) for name in others}
-            value, epoch = float(trial.curves.columns[column][row]), float(trial.curves.epoch[row])
+            value, epoch = float(trial.curves.columns[monitor][row]), float(trial.curves.epoch[row])
             scores.append(TrialScore(value, epoch, metrics))
         else:
             scores.append(TrialScore(math.nan, math.nan, dict.fromkeys(others, math.nan)))
@@ -236,7 +236,7 @@ def at_points(curves: Curves, length: TrainingLength) -> Ints:
     return np.unique(nearer)
 
 
-def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> float:
+def jitter(trials: Sequence[Trial], monitor: str, length: TrainingLength) -> float:
     """The jitter of the second half of a curve: sd of its scatter around a local straight line.
 
     Second differences of white noise with variance s² have a variance of 6 s², and a straight line has none
@@ -245,7 +245,7 @@ def jitter(trials: Sequence[Trial], column: str, length: TrainingLength) -> floa
     """
     found = []
     for trial in trials:
-        values = trial.curves.columns[column][at_points(trial.curves, length)]
+        values = trial.curves.columns[monitor][at_points(trial.curves, length)]
         late = values[len(values) // 2 :]
         if not trial.diverged and len(late) >= MIN_FOR_JITTER and np.isfinite(late).all():
             found.append(float(np.sqrt(np.mean(np.diff(late, 2) ** 2) / 6)))

@@ -28,7 +28,7 @@ class ProgressStep:
     done: int  # trainings of this phase that have ended, of `total`
     total: int
     seconds: float  # since the start, by the clock
-    words: str = ""  # what was learned in this step; empty most of the time
+    text: str = ""  # what was learned in this step; empty most of the time
     where: str = ""  # how many workers train on how many nodes, if not this process does
 
 
@@ -116,14 +116,14 @@ class ProgressSteps:
         """The time so far."""
         return time.perf_counter() - self._begin
 
-    def on_progress(self, phase: str, done: int = 0, total: int = 0, words: str = "") -> None:
+    def on_progress(self, phase: str, done: int = 0, total: int = 0, text: str = "") -> None:
         """Make a step, show it, and hand it on to who watches."""
-        step = ProgressStep(phase, done, total, self.seconds, words, self.where())
+        step = ProgressStep(phase, done, total, self.seconds, text, self.where())
         if self._display is not None:
             self._pace.take(step)
             self._display.show(self._pace)
-            if words:
-                self._display.note(render_message(words))
+            if text:
+                self._display.note(render_message(text))
         if self._watch is not None:
             self._watch(step)
 

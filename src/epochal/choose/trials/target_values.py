@@ -52,7 +52,7 @@ def baseline(runner: TrialRunner, repeat: int) -> float:
     part, _, name = runner.monitor.partition(".")
     if part != "validation":
         return math.nan
-    repeat = 0 if runner.base.shared else repeat
+    repeat = 0 if runner.base.same_samples else repeat
     if repeat not in runner.baselines:
         runner.baselines[repeat] = baseline_metrics(runner.base, repeat, {name}).get(name, math.nan)
     return runner.baselines[repeat]
@@ -85,10 +85,10 @@ def negligible_change(runner: TrialRunner, repeat: int) -> float:
     return NEGLIGIBLE * abs(constant - perfect)
 
 
-def best_epoch(trial: Trial, column: str, min_delta: float) -> float:
+def best_epoch(trial: Trial, monitor: str, min_delta: float) -> float:
     """The first epoch that was as good as the best one, but for a change below `min_delta`."""
-    sign = -1.0 if higher_is_better(column) else 1.0
-    values = sign * trial.curves.columns[column]
+    sign = -1.0 if higher_is_better(monitor) else 1.0
+    values = sign * trial.curves.columns[monitor]
     good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + min_delta
     return float(trial.curves.epoch[np.argmax(good)])
 
@@ -96,11 +96,11 @@ def best_epoch(trial: Trial, column: str, min_delta: float) -> float:
 def tolerance_of(best: Floats, constant: Floats) -> float:
     """How far from the best still is as good as the best.
 
-    Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
-    over when the means of settings and of splits are taken out, is no difference between settings. A target
-    that asks for more than luck allows would measure how often one is lucky. It is a share of the distance
-    from the best values, shape (settings, repeats), to the baseline, and lies between `TOLERANCE` and
-    `MAX_TOLERANCE`.
+    Two trainings on the same split differ by the luck of their initial parameters and order: its standard
+    deviation, left over when the means of settings and of splits are taken out, is no difference between
+    settings. A target that asks for more than luck allows would measure how often one is lucky. It is a share
+    of the distance from the best values, shape (settings, repeats), to the baseline, and lies between
+    `TOLERANCE` and `MAX_TOLERANCE`.
 
     >>> round(tolerance_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
     0.05
@@ -136,7 +136,7 @@ def target_values(
     return found
 
 
-def reached_in(trial: Trial, column: str, target_value: float, spent: int | None = None) -> Reached:
+def reached_in(trial: Trial, monitor: str, target_value: float, spent: int | None = None) -> Reached:
     """When a training reached a target.
 
     One that diverged counts with `spent` updates, by default its own.
@@ -144,5 +144,5 @@ def reached_in(trial: Trial, column: str, target_value: float, spent: int | None
     if trial.diverged:
         return Reached(float(trial.updates if spent is None else spent), False)
     # The engine compares float32 numbers: a target that it has seen reached counts as reached here.
-    values, goal = trial.curves.columns[column], float(np.float32(target_value))
-    return first_reached(trial.curves.update, values, goal, higher_is_better(column))
+    values, goal = trial.curves.columns[monitor], float(np.float32(target_value))
+    return first_reached(trial.curves.update, values, goal, higher_is_better(monitor))

@@ -152,7 +152,7 @@ def update_time(runner: TrialRunner, candidate: Candidate, seconds: float = 0.2)
     each = np.array(times or [stack.seconds / max(stack.update, 1)])
     shortest, size = float(each.min()), stack.plan.segments[0][1]
     found = UpdateTime(size, shortest, float(np.median(each)) / shortest - 1, compiled, made)
-    runner.count(stack.update)
+    runner.add_updates(stack.update)
     runner.store.add_timing(candidate.name, asdict(found))
     return found
 

@@ -95,7 +95,7 @@ class Trial:
     # training time, evaluations included and compilation not; on a CPU of one core among others
     seconds: float
     reason: str  # why it stopped before its last update; empty if it did not
-    # what each block of validation samples adds to a column (`curves.intervals.influences`), where the job
+    # what each block of validation samples adds to a metric (`curves.intervals.influences`), where the job
     # wants it
     influences: Mapping[str, Floats] = field(default_factory=dict)
     # (windows, steps) of the same parameters for the validation windows of a series, in its units
@@ -106,11 +106,11 @@ class Trial:
         """Whether its loss or parameters were not finite at some point."""
         return self.reason == DIVERGED
 
-    def best(self, column: str) -> float:
-        """The best value of a column along the curve; NaN if the training diverged."""
+    def best(self, metric: str) -> float:
+        """The best value of a metric along the curve; NaN if the training diverged."""
         if self.diverged or not len(self.curves):
             return math.nan
-        return float(self.curves.best(column).value[0])
+        return float(self.curves.best(metric).value[0])
 
 
 class _State(NamedTuple):

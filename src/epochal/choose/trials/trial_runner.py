@@ -30,7 +30,7 @@ from epochal.errors import Refusal
 from epochal.plan.sample_values import SampleValues
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
-from epochal.training.executor import Executor, RayCluster, Shared, Stopped, Threads, WorkItem
+from epochal.training.executor import Executor, RayCluster, SharedRef, Stopped, Threads, WorkItem
 from epochal.training.held_out import class_notes
 from epochal.training.loop import StopSignal, curves_of
 from epochal.training.prepare import chosen_optimizer, prepare
@@ -100,7 +100,7 @@ class TrialRunner:
 
     @property
     def monitor(self) -> str:
-        """The column that decides what is best."""
+        """The metric that decides what is best."""
         return self.base.spec.monitor
 
     def described(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class TrialRunner:
             "order_values": None if values is None else SampleValues(values).fingerprint,
         }
 
-    def count(self, updates: int) -> None:
+    def add_updates(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""
         self.updates += updates
         self.updates_made += updates
@@ -155,31 +155,31 @@ class TrialRunner:
                 self.updates += trial.updates
                 self.trainings += 1
                 yield trial
-        tasks = [self._task(group) for group in self._groups(todo, 1 if self._on_host else MAX_VMAPPED)]
+        tasks = [
+            self._task(stacked) for stacked in self._job_stacks(todo, 1 if self._on_host else MAX_VMAPPED)
+        ]
         for task, trials in self.executor.map_unordered(tasks):
             for job, trial in zip(task.work, trials, strict=True):
                 self.store.add(job.key, trial)
-                self.count(trial.updates)
+                self.add_updates(trial.updates)
                 self.trainings += 1
                 yield trial
         if self.stop_signal.stopped:
             raise Interrupted
 
-    def _task(self, group: list[Job]) -> WorkItem:
-        candidate = group[0].candidate
-        program = self._programs.setdefault(self._program(group[0]), len(self._programs))
+    def _task(self, jobs: list[Job]) -> WorkItem:
+        candidate = jobs[0].candidate
+        program = self._programs.setdefault(self._program(jobs[0]), len(self._programs))
         return WorkItem(
-            group, candidate.name, program, large=self._on_host and not self.prepared(candidate).small
+            jobs, candidate.name, program, large=self._on_host and not self.prepared(candidate).small
         )
 
-    def train(
-        self, group: list[Job], devices: tuple[jax.Device, ...], stopped: Stopped
-    ) -> list[Trial] | None:
+    def train(self, jobs: list[Job], devices: tuple[jax.Device, ...], stopped: Stopped) -> list[Trial] | None:
         """The trials of jobs with the same program, in their order; None if they were stopped."""
-        stack = self.stack(group)
-        if len(group) > 1 and not fits(stack):
-            half = len(group) // 2
-            parts = [self.train(part, devices, stopped) for part in (group[:half], group[half:])]
+        stack = self.stack(jobs)
+        if len(jobs) > 1 and not fits(stack):
+            half = len(jobs) // 2
+            parts = [self.train(part, devices, stopped) for part in (jobs[:half], jobs[half:])]
             return None if stopped() else [trial for part in parts for trial in part or []]
         evaluations: list[StackEvaluation] = []
         while not stack.done:
@@ -187,7 +187,7 @@ class TrialRunner:
             if stopped():
                 return None
         evaluations += stack.finish()
-        return self._trials(group, stack, evaluations)
+        return self._trials(jobs, stack, evaluations)
 
     def _program(self, job: Job) -> tuple[Any, ...]:
         """What is compiled for a job: the same for jobs that differ in numbers only."""
@@ -195,7 +195,7 @@ class TrialRunner:
         spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
         return spec, prepared.plan.with_(epochs=1)
 
-    def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
+    def _job_stacks(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
         found: list[list[Job]] = []
         latest: dict[Any, list[Job]] = {}
@@ -226,16 +226,16 @@ class TrialRunner:
             found.append(Trial(job.candidate.name, job.repeat, curves, last, seconds, reason, *outputs))
         return found
 
-    def stack(self, group: Sequence[Job], fixed_updates_per_call: int | None = None) -> RepeatStack:
+    def stack(self, jobs: Sequence[Job], fixed_updates_per_call: int | None = None) -> RepeatStack:
         """The stack of jobs with the same program, at its first update."""
-        job, prepared = group[0], self.prepared(group[0].candidate)
+        job, prepared = jobs[0], self.prepared(jobs[0].candidate)
         epochs = -(-job.updates // prepared.plan.batches_in(0))
         while (plan := prepared.plan.with_(epochs=epochs)).updates < job.updates:
             epochs += 1  # with carry an epoch may have one less
         stack = RepeatStack(
-            spec=replace(prepared.spec, n_repeats=len(group)),
+            spec=replace(prepared.spec, n_repeats=len(jobs)),
             plan=plan,
-            data=self._source(group, plan.updates),
+            data=self._source(jobs, plan.updates),
             eval_interval=job.eval_interval,
             last_update=job.updates,
             initial=prepared.initial.variables,
@@ -243,15 +243,15 @@ class TrialRunner:
         )
         rule = prepared.spec.rule
         if isinstance(rule, TrialStopping):
-            limits = [rule.limited(one.target_value, one.patience, one.min_delta) for one in group]
+            limits = [rule.limited(one.target_value, one.patience, one.min_delta) for one in jobs]
             stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
             cursor, repeat_states = stack.train_state
             stack.train_state = TrainState(cursor, repeat_states._replace(rule=stacked))
         return stack
 
-    def _source(self, group: Sequence[Job], updates: int) -> StackData:
+    def _source(self, jobs: Sequence[Job], updates: int) -> StackData:
         singles = []
-        for job in group:
+        for job in jobs:
             prepared = self.prepared(job.candidate)
             one = self._held(job.repeat)
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
@@ -266,16 +266,20 @@ class TrialRunner:
             singles.append(one._replace(per_repeat=per_repeat, init_keys=seeded.init_keys))
         if len(singles) == 1:
             return singles[0]
-        shared = self.base.shared or len({job.repeat for job in group}) == 1
+        same_samples = self.base.same_samples or len({job.repeat for job in jobs}) == 1
         parts = singles[0].parts
-        if not shared:
+        if not same_samples:
             parts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.parts for one in singles])
         per_repeat = jax.tree.map(
             lambda *leaves: jnp.concatenate(leaves), *[one.per_repeat for one in singles]
         )
         inverse_transform = tuple(one.inverse_transform[0] for one in singles)
         return StackData(
-            parts, shared, per_repeat, jnp.concatenate([one.init_keys for one in singles]), inverse_transform
+            parts,
+            same_samples,
+            per_repeat,
+            jnp.concatenate([one.init_keys for one in singles]),
+            inverse_transform,
         )
 
     def _held(self, repeat: int) -> StackData:
@@ -310,7 +314,7 @@ def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
         return
     here = runner.executor
     runner.executor = RayCluster(
-        address, _trainer, runner.base, packed, lambda: runner.stop_signal.stopped, REMEDY
+        address, _trainer, runner.base, with_shared_refs, lambda: runner.stop_signal.stopped, REMEDY
     )
     try:
         yield
@@ -320,14 +324,14 @@ def training_on(address: str | None, runner: TrialRunner) -> Iterator[None]:
 
 
 def notes_of(runner: TrialRunner) -> list[str]:
-    """What is to be known of classes that are never held out, and of trainings made on other machines."""
+    """Notes on classes missing from validation, and on where trainings ran."""
     where = runner.executor.summary()
     notes = class_notes(runner.base.dataset, runner.base.splits)
     return [*notes, *([f"trained on {where}; update times are of this machine."] if where else [])]
 
 
-def packed(jobs: Sequence[Job], put: Callable[[Any], Shared]) -> list[Job]:
-    """Jobs in which models, and other options that are no plain values, are shared.
+def with_shared_refs(jobs: Sequence[Job], put: Callable[[Any], SharedRef]) -> list[Job]:
+    """Jobs with references in place of models, and of other options that are no plain values.
 
     Sent with each job they would be other objects each time, and their programs compiled each time.
     """
@@ -335,9 +339,9 @@ def packed(jobs: Sequence[Job], put: Callable[[Any], Shared]) -> list[Job]:
     return _each(jobs, lambda value: value if isinstance(value, plain) else put(value))
 
 
-def unpacked(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs that were packed."""
-    return _each(jobs, lambda value: value.value if isinstance(value, Shared) else value)
+def with_refs_resolved(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with the values that the references stand for."""
+    return _each(jobs, lambda value: value.value if isinstance(value, SharedRef) else value)
 
 
 def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
@@ -349,4 +353,4 @@ def _each(jobs: Sequence[Job], change: Callable[[Any], Any]) -> list[Job]:
 
 def _trainer(base: Prepared) -> Callable[..., list[Trial] | None]:
     runner = TrialRunner(base)
-    return lambda jobs, devices, stopped: runner.train(unpacked(jobs), devices, stopped)
+    return lambda jobs, devices, stopped: runner.train(with_refs_resolved(jobs), devices, stopped)

@@ -183,7 +183,7 @@ def time_notes(
         return ()
     if kind != "chronological":
         return (
-            "a random split of windows holds out rows that training windows have seen, so that figures are "
+            "a random split of windows holds out rows that training windows have seen, so that metrics are "
             'too good; `split="chronological"` does not.',
         )
     line = timeline or Timeline.of_rows(np.arange(1, samples + 1))

@@ -78,7 +78,7 @@ def load_windows(
         inputs: further columns whose past is an input; all by default, none with ().
         relative: "difference": the target's values are seen and predicted as differences from the last one
             of their window; "ratio": as shares of it, less 1. A remedy for series that trend, whose test part
-            lies where no training value was. Predictions and final figures are in the column's own units.
+            lies where no training value was. Predictions and final metrics are in the column's own units.
         fill: "forward" carries the last value onward where one is missing, never a later one back;
             missing values of the target are refused without it.
         period: rows of a season, for the seasonal naive forecast; by the calendar by default (12 for

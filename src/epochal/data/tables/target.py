@@ -253,7 +253,7 @@ def known_ids(column: pa.ChunkedArray, task: Task, name: str) -> tuple[NDArray[n
         label = "the label" if len(left) == 1 else f"{len(left):,} labels"
         notes.append(
             f"{name} has {label} {shortlist(left)} in {sum(left.values()):,} of {len(words):,} rows, which "
-            f"training did not have (it had {shortlist(task.classes)}): they count in no figure."
+            f"training did not have (it had {shortlist(task.classes)}): they count in no metric."
         )
     ids: NDArray[np.int32] = np.asarray(found.fill_null(UNKNOWN).to_numpy()).astype(np.int32)
     return ids, notes

@@ -31,7 +31,7 @@ def run_html(run: Run) -> str:
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
         items("", run.verdict.warnings),
         paragraph(run.verdict.sentence, run.verdict.remedy, run.failed),
-        table(head, rows, words=(0,)),
+        table(head, rows, text_columns=(0,)),
         paragraph(*run.metric_notes, run.metric_warning),
         _curves(run.curves),
         items("Notes", run.notes, collapsed=True),
@@ -56,10 +56,12 @@ def prediction_html(found: Prediction) -> str:
     ]
     repeats = len(found.per_repeat)
     aside = f"{len(found):,} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''}"
-    words = [place for place, one in enumerate(columns) if any(isinstance(value, str) for value in one)]
+    text_columns = [
+        place for place, one in enumerate(columns) if any(isinstance(value, str) for value in one)
+    ]
     return view(
         heading("Prediction", aside),
-        table(names, cells, words=words),
+        table(names, cells, text_columns=text_columns),
         paragraph(" and ".join(left_out)),
         items("Notes", found.notes),
     )
@@ -76,8 +78,8 @@ def evaluation_html(found: Evaluation) -> str:
     """The sections of `print(evaluation)`."""
     parts = [heading("Evaluation", title(found))]
     for name, lines in sections(found, 100):
-        words = len(lines) == 1 or name == "Notes"
-        parts.append(items(name, lines) if words else block(name, lines))
+        as_list = len(lines) == 1 or name == "Notes"
+        parts.append(items(name, lines) if as_list else block(name, lines))
     return view(*parts)
 
 
@@ -88,19 +90,21 @@ def comparison_html(found: Comparison) -> str:
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.budget}"),
         paragraph(found.answer),
-        table(head, rows[:MAX_SETTINGS], words=(0, 1, 5)),
+        table(head, rows[:MAX_SETTINGS], text_columns=(0, 1, 5)),
         paragraph(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
         paragraph(f"{len(rows) - MAX_SETTINGS} more settings" if len(rows) > MAX_SETTINGS else ""),
         paragraph("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
         _call(_chosen(found)) if found.recommended else "",
         items("Notes", found.notes),
-        facts([("cost", found.usage.words)]),
+        facts([("cost", found.usage.text)]),
     )
 
 
 def _call(options: Mapping[str, object]) -> str:
-    words = [f'{name}="{it}"' if isinstance(it, str) else f"{name}={it!r}" for name, it in options.items()]
-    return code(f"fit(model, data, {', '.join(words)})")
+    arguments = [
+        f'{name}="{it}"' if isinstance(it, str) else f"{name}={it!r}" for name, it in options.items()
+    ]
+    return code(f"fit(model, data, {', '.join(arguments)})")
 
 
 def _chosen(found: Comparison) -> dict[str, object]:
@@ -125,8 +129,8 @@ def advice_html(found: Advice) -> str:
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
-        paragraph(found.answer, found.indistinguishable),
-        table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
+        paragraph(found.answer, found.tied_text),
+        table(("", "take", "range", ""), rows, text_columns=(0, 3)) if found.recommended else "",
         paragraph(
             "range: the advised setting and all that were tried on as many repeats without a significant "
             "difference from it; of the epochs, where four fifths of the repeats are best"
@@ -140,10 +144,10 @@ def advice_html(found: Advice) -> str:
 
 
 def _advised(found: Advice) -> list[tuple[str, str]]:
-    rows = [(label_of(found.column), str(found.quality))]
-    rows += [(name, f"{one.quality}; {one.words}") for name, one in found.beside.items()]
+    rows = [(label_of(found.monitor), str(found.quality))]
+    rows += [(name, f"{one.quality}; {one.text}") for name, one in found.beside.items()]
     if found.goal != "quality":
-        rows.append(("target", f"{found.target_value:.3g} on average: {found.target_words}"))
+        rows.append(("target", f"{found.target_value:.3g} on average: {found.target_text}"))
     return rows
 
 

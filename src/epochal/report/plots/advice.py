@@ -36,14 +36,14 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     for panel, draw in zip(panels, (_costs, _times, _epochs, _curve), strict=True):
         parts.style_axes(panel, look)
         draw(advice, panel, look)
-    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.indistinguishable}", 126))
+    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.tied_text}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
     return parts.saved(figure, path, style)
 
 
 def _costs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     quality = advice.goal == "quality"
-    shown = [one for one in advice.tried if math.isfinite(one.cost[0])]
+    shown = [one for one in advice.tried if math.isfinite(one.value[0])]
     hidden = len(advice.tried) - len(shown)
     ring = "ring: advised; " if any(map(advice.advises, advice.tried)) else ""
     notes = [f"{ring}filled: no significant difference"]
@@ -63,29 +63,29 @@ def _costs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
     if quality:
-        words = f"best {label_of(advice.column)}: mean and 95 % interval"
+        label = f"best {label_of(advice.monitor)}: mean and 95 % interval"
         ax.margins(y=0.12)
     else:
-        words = f"{advice.goal} until the target (log scale): 95 % interval"
+        label = f"{advice.goal} until the target (log scale): 95 % interval"
         ax.set_yscale("log")
-        furthest = 30 * max((one.cost[0] for one in shown), default=1.0)
-        _fit_log(ax, [min(value, furthest) for one in shown for value in one.cost], 1.4)
+        furthest = 30 * max((one.value[0] for one in shown), default=1.0)
+        _fit_log(ax, [min(value, furthest) for one in shown for value in one.value], 1.4)
         parts.log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
-    parts.name_axis(ax, words, look)
+    parts.name_axis(ax, label, look)
     parts.remark(ax, "\n".join(notes), look, up=-24)
 
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
     """Whether a mean is so far off that it would compress the others."""
-    tied = [other for other in advice.tried if other.tied and math.isfinite(other.cost[0])]
-    ends = [end for other in tied for end in other.cost if math.isfinite(end)]
+    tied = [other for other in advice.tried if other.tied and math.isfinite(other.value[0])]
+    ends = [end for other in tied for end in other.value if math.isfinite(end)]
     sign = -1.0 if advice.higher_is_better else 1.0
     worst = max((sign * end for end in ends), default=math.inf)
-    return sign * one.cost[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
+    return sign * one.value[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
 
 
 def _cost(one: Tried, at: float, advised: bool, ax: Axes, look: parts.Style) -> None:
-    cost, low, high = one.cost
+    cost, low, high = one.value
     color = look.validation if one.tied else look.muted
     top = high if math.isfinite(high) else 10 * cost
     if math.isfinite(low):
@@ -142,8 +142,8 @@ def _epochs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     _epoch_axis(ax)
     at_least = "at least " if math.isinf(high) else ""
     left = advice.epochs.value > 0.55 * furthest * 1.15
-    words = f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else ""
-    parts.note_upright(ax, words, advice.epochs.value, left, fontsize=8.8, color=look.training, zorder=6)
+    label = f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else ""
+    parts.note_upright(ax, label, advice.epochs.value, left, fontsize=8.8, color=look.training, zorder=6)
     parts.name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
     interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
     notes = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
@@ -151,8 +151,8 @@ def _epochs(advice: Advice, ax: Axes, look: parts.Style) -> None:
 
 
 def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
-    along, array = advice.curves.values(advice.column, "epochs")
-    (line,) = lines_of(advice.curves, [advice.column])
+    along, array = advice.curves.values(advice.monitor, "epochs")
+    (line,) = lines_of(advice.curves, [advice.monitor])
     parts.draw_line(ax, along, line, look.validation, 2.2, rank=2)
     ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
     ax.axhline(advice.target_value, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
@@ -163,7 +163,7 @@ def _curve(advice: Advice, ax: Axes, look: parts.Style) -> None:
     ax.set_xlim(0, max(float(along.max(initial=1)), advice.epochs.value) * 1.02)
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
-    parts.name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
+    parts.name_axis(ax, f"{label_of(advice.monitor)}: mean and 95 % interval{log}", look)
     parts.remark(ax, f"dashed: mean target, {advice.target_value:.3g}", look, up=-24)
 
 

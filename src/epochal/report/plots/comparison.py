@@ -68,11 +68,11 @@ def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
     for row in reversed(found.rows):
         curves = found.curves[row.name]
-        if not len(curves) or not np.isfinite(curves.columns[found.column]).any():
+        if not len(curves) or not np.isfinite(curves.columns[found.monitor]).any():
             continue
-        along, _ = curves.values(found.column, "updates" if unit == "seconds" else unit)
+        along, _ = curves.values(found.monitor, "updates" if unit == "seconds" else unit)
         along = along * (row.update_seconds if unit == "seconds" else 1.0)
-        (line,) = lines_of(curves, [found.column])
+        (line,) = lines_of(curves, [found.monitor])
         color, marker = inks.get(row.name, (look.muted, ""))
         best = row.name == found.recommended
         mean = np.where(line.whole, line.mean, np.nan)
@@ -99,7 +99,7 @@ def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
     ax.xaxis.set_major_formatter("{x:,.6g}")
     log = " (log scale)" if ax.get_yscale() == "log" else ""
-    label = f"{label_of(found.column)}: mean and 95 % interval{log}"
+    label = f"{label_of(found.monitor)}: mean and 95 % interval{log}"
     hidden = len(found.rows) - len(inks)
     parts.name_axis(ax, label + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # no subfigure
@@ -148,7 +148,7 @@ def _costs(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
         parts.size_ticks(ax, [row.batch_size for row in found.rows])
     else:
         parts.log_ticks(ax, "x", duration)
-    parts.name_axis(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
+    parts.name_axis(ax, f"best {label_of(found.monitor)}: mean and 95 % interval", look)
     parts.scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
         parts.remark(ax, "filled: no significant difference from the best", look)
@@ -165,8 +165,8 @@ def _steps(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             ci95 = found.critical_batch_size_ci95
             several = "" if ci95 is None else f" ({format_amount_range(*ci95)})"
-            words, of = f"critical batch size\n{format_amount(critical)}{several}", ("data", "axes fraction")
-            parts.note(ax, words, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
+            label, of = f"critical batch size\n{format_amount(critical)}{several}", ("data", "axes fraction")
+            parts.note(ax, label, (critical, 1), (5, -2), of, fontsize=8.2, color=look.muted, va="top")
     for row in found.rows:
         ert, at = row.updates_to_target, places[row.name]
         if ert is None:

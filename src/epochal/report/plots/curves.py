@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from epochal.common.metric_names import label_of
 from epochal.common.text import mean_count
-from epochal.curves.curves import AXES, Best, Curves
+from epochal.curves.curves import X_AXES, Best, Curves
 from epochal.curves.judgment import Verdict
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.plot_data import Line, along_at, kind_of, lines_of, panels_of
@@ -69,8 +69,8 @@ def plot(
         monitor: the curve whose best epoch is marked: the one that chose the parameters, if not the loss.
     """
     look = parts.style_of(style)
-    if x not in AXES:
-        raise Refusal(did_you_mean("x-axis", x, AXES))
+    if x not in X_AXES:
+        raise Refusal(did_you_mean("x-axis", x, X_AXES))
     panels = _panels(curves, names)
     if monitor not in curves.columns and monitor != "validation.loss":
         raise Refusal(did_you_mean("curve", monitor, curves.columns))
@@ -115,7 +115,7 @@ def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
 def _draw_panel(
     curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: parts.Style, log: bool | None
 ) -> list[tuple[float, str, str]]:
-    """Draw one panel; the (height, words, color) of each line's end."""
+    """Draw one panel; the (height, label, color) of each line's end."""
     kind = kind_of(lines[0].name)
     loss = kind == "loss"
     along, _ = curves.values(lines[0].name, x)
@@ -151,16 +151,16 @@ def _draw_panel(
     return ends
 
 
-def _draw_baseline(ax: Axes, level: float, look: parts.Style, words: str) -> None:
+def _draw_baseline(ax: Axes, level: float, look: parts.Style, label: str) -> None:
     ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     under = {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1}
     text: Any = {"fontsize": 8.5, "color": look.muted, "zorder": 9, "ha": "right", "va": "bottom"}
     box = None if look.background == "none" else under
-    parts.note(ax, words, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
+    parts.note(ax, label, (1, level), (0, 3), ("axes fraction", "data"), bbox=box, **text)
 
 
 def _mark_best(curves: Curves, best: Best, panel: Sequence[str], x: str, ax: Axes, look: parts.Style) -> None:
-    """A line in each panel, dots on the monitored curve, and words in the panel of the losses."""
+    """A line in each panel, dots on the monitored curve, and label in the panel of the losses."""
     if not np.isfinite(best.median_epoch):
         return
     known = np.isfinite(best.epoch)
@@ -175,5 +175,5 @@ def _mark_best(curves: Curves, best: Best, panel: Sequence[str], x: str, ax: Axe
         return
     left = at > 0.6 * float(curves.values(best.name, x)[0][-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
-    words = f"best epoch {mean_count(best.median_epoch)}{several}"
-    parts.note_upright(ax, words, at, left, fontsize=8.5, color=look.muted, zorder=9)
+    label = f"best epoch {mean_count(best.median_epoch)}{several}"
+    parts.note_upright(ax, label, at, left, fontsize=8.5, color=look.muted, zorder=9)

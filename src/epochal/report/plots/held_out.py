@@ -99,8 +99,8 @@ def _draw(ax: Axes, panel: PrecisionRecallPanel, look: Style, *, small: bool) ->
                 line.recall, line.low, line.high, color=color, alpha=0.16, linewidth=0, step="pre"
             )
         ax.plot(line.recall, line.mean, color=color, linewidth=2.0, drawstyle="steps-pre", zorder=4)
-        words = f"{line.role}: {'AP' if small else 'average precision'} {line.average}"
-        note(ax, words, (0, 1), (-2, 5 + row * (size + 3)), fontsize=size, color=color)
+        label = f"{line.role}: {'AP' if small else 'average precision'} {line.average}"
+        note(ax, label, (0, 1), (-2, 5 + row * (size + 3)), fontsize=size, color=color)
     ax.axhline(panel.base, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     note(ax, f"╌ base rate {panel.base:.3g}", (1, 1), (0, 5), fontsize=size, color=look.muted, ha="right")
     ax.set_xlim(0, 1)

@@ -97,31 +97,31 @@ def style_axes(ax: Axes, look: Style) -> None:
 
 def note(
     ax: Axes,
-    words: str,
+    label: str,
     at: tuple[float, float],
     offset: tuple[float, float],
     of: str | tuple[str, str] = "axes fraction",
     **look: Any,
 ) -> None:
     """Words so many points off a place, which is given in the coordinates `of` the axes or the data."""
-    ax.annotate(words, at, xycoords=of, xytext=offset, textcoords="offset points", **look)
+    ax.annotate(label, at, xycoords=of, xytext=offset, textcoords="offset points", **look)
 
 
-def note_upright(ax: Axes, words: str, x: float, left: bool, **look: Any) -> None:
+def note_upright(ax: Axes, label: str, x: float, left: bool, **look: Any) -> None:
     """Words at the top of an upright line, on its left or its right."""
     side, offset = ("right", (-5, -3)) if left else ("left", (5, -3))
-    note(ax, words, (x, 1), offset, ("data", "axes fraction"), ha=side, va="top", **look)
+    note(ax, label, (x, 1), offset, ("data", "axes fraction"), ha=side, va="top", **look)
 
 
-def name_axis(ax: Axes, words: str, look: Style) -> None:
+def name_axis(ax: Axes, label: str, look: Style) -> None:
     """Label the y-axis above it."""
-    note(ax, words, (0, 1), (-2, 6), fontsize=9.5, color=look.text, fontweight="bold", ha="left", va="bottom")
+    note(ax, label, (0, 1), (-2, 6), fontsize=9.5, color=look.text, fontweight="bold", ha="left", va="bottom")
 
 
-def remark(ax: Axes, words: str, look: Style, up: float = 4) -> None:
+def remark(ax: Axes, label: str, look: Style, up: float = 4) -> None:
     """How a panel is read, on the right: so far above its x-axis."""
     side = "bottom" if up > 0 else "top"
-    note(ax, words, (1, 0), (0, up), fontsize=8.2, color=look.muted, ha="right", va=side)
+    note(ax, label, (1, 0), (0, up), fontsize=8.2, color=look.muted, ha="right", va=side)
 
 
 def draw_line(
@@ -142,7 +142,7 @@ def draw_line(
 def label_ends(
     ax: Axes, ends: Sequence[tuple[float, str, str]], bold: str | None = None, room: float = 13.0
 ) -> None:
-    """Name each line (height, words, color) at its end, to the right of the panel, none over another.
+    """Name each line (height, label, color) at its end, to the right of the panel, none over another.
 
     The figure must have been laid out (`draw_without_rendering`).
     """
@@ -150,14 +150,14 @@ def label_ends(
     tall = ax.get_window_extent().height * 72 / figure.dpi
     place = ax.transAxes.inverted().transform
     at = sorted(
-        (min(max(float(place(ax.transData.transform((0.0, value)))[1]), 0.0), 1.0) * tall, words, color)
-        for value, words, color in ends
+        (min(max(float(place(ax.transData.transform((0.0, value)))[1]), 0.0), 1.0) * tall, label, color)
+        for value, label, color in ends
     )
     heights = _apart([height for height, _, _ in at], room, tall)
-    for height, (_, words, color) in zip(heights, at, strict=True):
-        weight, at_end = "bold" if words == bold else "normal", (1, height / tall)
+    for height, (_, label, color) in zip(heights, at, strict=True):
+        weight, at_end = "bold" if label == bold else "normal", (1, height / tall)
         text: Any = {"fontsize": 9, "fontweight": weight, "va": "center", "annotation_clip": False}
-        note(ax, words, at_end, (7, 0), color=color, **text)
+        note(ax, label, at_end, (7, 0), color=color, **text)
 
 
 def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
@@ -182,9 +182,9 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
     figure.draw_without_rendering()
     scale = 72 / figure.dpi
     taken: list[tuple[float, float, float]] = []
-    for x, y, words, color in sorted(labels, key=lambda label: (label[0], -label[1])):
+    for x, y, label, color in sorted(labels, key=lambda one: (one[0], -one[1])):
         left, bottom = (float(pixel) * scale for pixel in ax.transData.transform((x, y)))
-        width = 5.2 * len(words)
+        width = 5.2 * len(label)
         for shift in (5.0, -9.0, 17.0, -21.0, 29.0, -33.0):
             free = all(
                 abs(bottom + shift - other) >= 10.5 or left + width < begin or left > end
@@ -194,7 +194,7 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
                 break
         taken.append((left, left + width, bottom + shift))
         text: Any = {"fontsize": 8.4, "va": "center", "annotation_clip": False, "zorder": 6}
-        note(ax, words, (x, y), (7, shift), "data", color=color, **text)
+        note(ax, label, (x, y), (7, shift), "data", color=color, **text)
 
 
 def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = "{:,.6g}".format) -> None:

@@ -18,7 +18,7 @@
   // By numbers, since Plotly knows few names of signs; with the percent sign, which begins a field of its templates.
   const escape = (text) => String(text).replace(/[&<>"'%]/g, (c) => `&#${c.charCodeAt(0)};`);
   const short = (name, most) => escape(name.length > most ? name.slice(0, most - 1) + "…" : name);
-  const aside = (words) => (wide() ? ` (${words})` : "");
+  const aside = (text) => (wide() ? ` (${text})` : "");
 
   // A whole name, in lines of at most so many signs.
   function folded(name, most) {
@@ -67,11 +67,11 @@
     return "#" + a.map((v, i) => Math.round(v + (b[i] - v) * (at - from)).toString(16).padStart(2, "0")).join("");
   }
 
-  // A shape for each standing, and a color that only repeats what the shape says.
+  // A shape for each status, and a color that only repeats what the shape says.
   const MARKS = { best: ["diamond", 13], tied: ["circle", 10], worse: ["circle-open", 9], dropped: ["x", 8], diverged: ["circle-open", 8] };
-  function mark(colors, standing) {
-    const [symbol, size] = MARKS[standing] || MARKS.worse;
-    const color = { best: colors.good, tied: colors.training }[standing] || colors.soft;
+  function mark(colors, status) {
+    const [symbol, size] = MARKS[status] || MARKS.worse;
+    const color = { best: colors.good, tied: colors.training }[status] || colors.soft;
     return { symbol, size, color, line: { color, width: symbol === "circle-open" ? 1.8 : 0 } };
   }
 
@@ -169,11 +169,11 @@
     return { x, y, mode: "lines", line: { color, width }, ...silent };
   }
 
-  // Marks for points that stand differently to the best one: a trace for each standing.
+  // Marks for points that stand differently to the best one: a trace for each status.
   function marks(points, colors, at, text) {
-    return ORDER.filter((standing) => points.some((p) => p.standing === standing)).map((standing) => {
-      const here = points.filter((p) => p.standing === standing);
-      return { x: here.map((p) => at(p)[0]), y: here.map((p) => at(p)[1]), mode: "markers", marker: mark(colors, standing), text: here.map(text), hovertemplate: "%{text}<extra></extra>" };
+    return ORDER.filter((status) => points.some((p) => p.status === status)).map((status) => {
+      const here = points.filter((p) => p.status === status);
+      return { x: here.map((p) => at(p)[0]), y: here.map((p) => at(p)[1]), mode: "markers", marker: mark(colors, status), text: here.map(text), hovertemplate: "%{text}<extra></extra>" };
     });
   }
 
@@ -226,7 +226,7 @@
       if (data.best) {
         const at = data.best[along];
         shapes.push(upright(at, colors.soft));
-        if (loss) notes.push(note(` best epoch ${data.best.words} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
+        if (loss) notes.push(note(` best epoch ${data.best.text} `, { x: at, xanchor: at > 0.6 * end ? "right" : "left", yref: "paper", y: 1, yanchor: "top", font: { size: 12, color: colors.soft } }));
       }
       if (labels) {
         // Names at the ends of the lines, kept apart.
@@ -338,16 +338,16 @@
     const at = new Map(all.map((s, i) => [s, i]));
     const faint = all.flatMap((s) => s.values.map((v, i) => [v, at.get(s) + ((i % 5) - 2) * 0.055])).filter(([v]) => known(v));
     const traces = [{ x: faint.map((p) => p[0]), y: faint.map((p) => p[1]), mode: "markers", marker: { size: 4.5, color: tint(colors.soft, 0.42) }, ...silent }];
-    for (const standing of ORDER)
-      traces.push(bars(all.filter((s) => s.standing === standing), { at: (s) => at.get(s), low: (s) => fits(s.low), high: (s) => fits(s.high), flat: true, color: mark(colors, standing).color, width: 2.4 }));
-    const words = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})<br>${s.repeats} repeats`;
-    traces.push(...marks(all.filter((s) => known(s.mean)), colors, (s) => [s.mean, at.get(s)], words));
-    const shown = all.flatMap((s) => [...s.values, fits(s.low), fits(s.high), s.mean]), title = data.judged + aside(better);
+    for (const status of ORDER)
+      traces.push(bars(all.filter((s) => s.status === status), { at: (s) => at.get(s), low: (s) => fits(s.low), high: (s) => fits(s.high), flat: true, color: mark(colors, status).color, width: 2.4 }));
+    const hover = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.status]}<br>${escape(data.monitored)} ${value(s.mean)} (${range(s.low, s.high, value)})<br>${s.repeats} repeats`;
+    traces.push(...marks(all.filter((s) => known(s.mean)), colors, (s) => [s.mean, at.get(s)], hover));
+    const shown = all.flatMap((s) => [...s.values, fits(s.low), fits(s.high), s.mean]), title = data.monitored + aside(better);
     return [traces, {
       height: Math.max(220, step * all.length + 90), margin: { l: 10, r: 12, t: 8, b: 46 },
       annotations: all.filter((s) => !known(s.mean)).map((s) => note("⚡ not finite in any repeat", { xref: "paper", x: 0.01, xanchor: "left", y: at.get(s), yanchor: "middle", font: { color: colors.soft } })),
       xaxis: log ? logAxis(colors, title, shown, { pixels: room(box) }) : axis(colors, title, { range: span(shown), nticks: wide() ? 9 : 5 }),
-      yaxis: axis(colors, "", { tickmode: "array", tickvals: all.map((_, i) => i), ticktext: names.map((rows, i) => (all[i].standing === "best" ? `<b>${rows.join("<br>")}</b>` : rows.join("<br>"))), range: [all.length - 0.4, -0.6], fixedrange: true, ticklabelstandoff: 6, gridcolor: tint(colors.line, 0.6) }),
+      yaxis: axis(colors, "", { tickmode: "array", tickvals: all.map((_, i) => i), ticktext: names.map((rows, i) => (all[i].status === "best" ? `<b>${rows.join("<br>")}</b>` : rows.join("<br>"))), range: [all.length - 0.4, -0.6], fixedrange: true, ticklabelstandoff: 6, gridcolor: tint(colors.line, 0.6) }),
     }];
   }
 
@@ -367,7 +367,7 @@
     };
     const sign = { best: " ◆", tied: " ●", worse: " ○", dropped: " ✕", diverged: " ⚡" };
     const names = which.lines.map((line, i) => button(
-      `<svg width="30" height="10" aria-hidden="true"><line x1="0" x2="30" y1="5" y2="5" stroke="${colorOf(line, colors)}" stroke-width="${line.standing === "best" ? 4 : 2.4}" stroke-dasharray="${DASHES[i % 4][1]}"/></svg>${escape(line.name)}${sign[line.standing] || ""}`,
+      `<svg width="30" height="10" aria-hidden="true"><line x1="0" x2="30" y1="5" y2="5" stroke="${colorOf(line, colors)}" stroke-width="${line.status === "best" ? 4 : 2.4}" stroke-dasharray="${DASHES[i % 4][1]}"/></svg>${escape(line.name)}${sign[line.status] || ""}`,
       !hidden.has(line.name), () => hidden.delete(line.name) || hidden.add(line.name)));
     const every = which.lines.map((line) => line.name);
     const more = which.lines.length < 4 ? [] : [button("show all", null, () => hidden.clear()), button("hide all", null, () => every.forEach((name) => hidden.add(name)))];
@@ -387,7 +387,7 @@
       const y = one.mean.map((v, k) => (known(x[k]) ? fits(v) : null));
       if (bands) traces.push(...band(x, one.low.map(lowest(logy)), one.high.map(fits), color, 0.13));
       const text = y.map((v, k) => `${value(v)}${known(one.low[k]) ? ` (${range(one.low[k], one.high[k], value)})` : ""}`);
-      traces.push({ x, y, mode: "lines", line: { color, width: one.standing === "best" ? 3.2 : 2, dash: DASHES[i % 4][0] }, text, hovertemplate: `<b>${short(one.name, 40)}</b><br>${X[along]} %{x:,.4~g}<br>%{text}<extra></extra>` });
+      traces.push({ x, y, mode: "lines", line: { color, width: one.status === "best" ? 3.2 : 2, dash: DASHES[i % 4][0] }, text, hovertemplate: `<b>${short(one.name, 40)}</b><br>${X[along]} %{x:,.4~g}<br>%{text}<extra></extra>` });
       seen.push(...y.filter(known));
       xs.push(...x.filter(known));
     });
@@ -418,7 +418,7 @@
   function beside(all, named, { at, ranges, size, colors }) {
     const spot = (s) => at(s).map((v, i) => (v - ranges[i][0]) / (ranges[i][1] - ranges[i][0]) * size[i]);
     const taken = all.map((s) => { const [x, y] = spot(s); return [x - 7, x + 7, y - 7, y + 7]; }), notes = [];
-    for (const s of [...named].sort((a, b) => ORDER.indexOf(b.standing) - ORDER.indexOf(a.standing))) {
+    for (const s of [...named].sort((a, b) => ORDER.indexOf(b.status) - ORDER.indexOf(a.status))) {
       const [x, y] = spot(s), long = 6.5 * s.name.length;
       const free = [1, -1, 19, -19].flatMap((up) => [[1, up], [-1, up]]).find(([side, up]) => {
         const [left, low] = [side > 0 ? x + 8 : x - 8 - long, up > 0 ? y + up : y + up - 16], own = [left, left + long, low, low + 16];
@@ -426,7 +426,7 @@
         if (taken.some((other) => own[0] < other[1] && other[0] < own[1] && own[2] < other[3] && other[2] < own[3])) return false;
         return taken.push(own);
       });
-      if (free) notes.push(note(escape(s.name), { x: at(s)[0], y: at(s)[1], xanchor: free[0] > 0 ? "left" : "right", xshift: 9 * free[0], yanchor: free[1] > 0 ? "bottom" : "top", yshift: free[1], font: { size: 12, color: s.standing === "best" ? colors.ink : colors.soft } }));
+      if (free) notes.push(note(escape(s.name), { x: at(s)[0], y: at(s)[1], xanchor: free[0] > 0 ? "left" : "right", xshift: 9 * free[0], yanchor: free[1] > 0 ? "bottom" : "top", yshift: free[1], font: { size: 12, color: s.status === "best" ? colors.ink : colors.soft } }));
     }
     return notes;
   }
@@ -436,17 +436,17 @@
     const all = data.settings.filter((s) => known(s.mean) && known(s[unit]) && s[unit] > 0), cost = unit === "seconds" ? duration : value;
     const seen = all.flatMap((s) => s.values).filter(known), [lower, upper] = clipped(seen);
     const fits = (v) => (known(v) ? Math.min(Math.max(v, lower), upper) : null);
-    const traces = ORDER.map((standing) => bars(all.filter((s) => s.standing === standing), { at: (s) => s[unit], low: (s) => fits(s.low), high: (s) => fits(s.high), color: mark(colors, standing).color, width: 1.8 }));
-    const words = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
-    traces.push(...marks(all, colors, (s) => [s[unit], s.mean], words));
+    const traces = ORDER.map((status) => bars(all.filter((s) => s.status === status), { at: (s) => s[unit], low: (s) => fits(s.low), high: (s) => fits(s.high), color: mark(colors, status).color, width: 1.8 }));
+    const hover = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.status]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.monitored)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
+    traces.push(...marks(all, colors, (s) => [s[unit], s.mean], hover));
     const height = wide() ? 400 : 360, margin = { l: 56, r: 28, t: 34, b: 48 };
     const xaxis = logAxis(colors, `${unit} of one training`, all.map((s) => s[unit]), { write: cost, pad: 0.12, pixels: room(box) });
     const yaxis = axis(colors, "", { range: span(all.flatMap((s) => [...s.values, fits(s.low), fits(s.high)])), nticks: 7 });
-    const named = wide() || all.length <= 4 ? all : all.filter((s) => s.standing === "best");
+    const named = wide() || all.length <= 4 ? all : all.filter((s) => s.status === "best");
     const notes = beside(all, named, { at: (s) => [Math.log10(s[unit]), s.mean], ranges: [xaxis.range, yaxis.range], size: [box.clientWidth - margin.l - margin.r, height - margin.t - margin.b], colors });
     return [traces, {
       height, margin, xaxis, yaxis,
-      annotations: [...notes, above(`<b>${escape(data.judged)}</b>${aside(better)}`, colors)],
+      annotations: [...notes, above(`<b>${escape(data.monitored)}</b>${aside(better)}`, colors)],
     }];
   }
 
@@ -458,13 +458,13 @@
     const upper = highest(middle) * 5, lower = lowest(middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, lower) : null, known(p.high) ? Math.min(p.high, upper) : null])];
     const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
-    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: ert.turns ? 0.14 : 0, pixels: 400 });
+    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: ert.estimated ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
     const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, ...silent };
-    if (ert.curve && ert.turns) {
+    if (ert.curve && ert.estimated) {
       const [left, right] = x.range.map((v) => 10 ** v);
-      const turn = ert.endless ? right : Math.min(Math.max(ert.critical_batch_size || left, left), right);
+      const turn = ert.unbounded ? right : Math.min(Math.max(ert.critical_batch_size || left, left), right);
       const share = (Math.log10(turn) - x.range[0]) / (x.range[1] - x.range[0]);
       shapes.push(area(left, turn, tint(colors.training, 0.09)), area(turn, right, tint(colors.validation, 0.09)));
       const [from, to] = ert.interval, sides = [[0, share, "twice the batch<br>halves the updates"], [share, 1, "twice the batch<br>buys nothing"]];
@@ -475,13 +475,13 @@
         shapes.push(upright(turn, colors.soft, { layer: "above" }));
         notes.push(note(` critical batch size ${value(turn)} `, { x: Math.log10(turn), xanchor: share > 0.6 ? "right" : "left", yref: "paper", y: 1, yanchor: "bottom", font: { size: 12.5, color: colors.ink } }));
       }
-      const falls = ert.falling.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
+      const falls = ert.constant_samples.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
       traces.push({ x: ert.curve.x, y: falls, ...dashed }, { x: [left, right], y: [ert.fewest, ert.fewest].map((v) => (v > 10 ** y.range[0] ? v : null)), ...dashed });
     }
     if (ert.curve) traces.push({ x: ert.curve.x, y: ert.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, ...silent });
-    for (const standing of ORDER) traces.push(bars(there.filter((p) => p.standing === standing), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (p.open ? 10 ** y.range[1] : known(p.high) ? inside(p.high) : null), color: mark(colors, standing).color }));
-    traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.words).replaceAll("; ", "<br>")}`));
-    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: missedMark(colors), customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.words)}`), hovertemplate: "%{customdata}<extra></extra>" });
+    for (const status of ORDER) traces.push(bars(there.filter((p) => p.status === status), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (p.high_is_infinite ? 10 ** y.range[1] : known(p.high) ? inside(p.high) : null), color: mark(colors, status).color }));
+    traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.text).replaceAll("; ", "<br>")}`));
+    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: missedMark(colors), customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.text)}`), hovertemplate: "%{customdata}<extra></extra>" });
     return [traces, {
       height: wide() ? 440 : 400, margin: { l: 56, r: 14, t: 56, b: 48 }, shapes, xaxis: x, yaxis: y,
       annotations: [...notes, above(`<b>updates to the target</b>${aside("fewer is better")}`, colors, { yshift: 24 })],
@@ -497,7 +497,7 @@
   function costs(box, colors) {
     const { goal, points } = data.cost, linear = goal === "quality", write = goal === "time" ? duration : value;
     const all = points.filter((p) => known(p.at)), there = all.filter((p) => !p.missed), missed = all.filter((p) => p.missed);
-    const what = { time: "time to the target", samples: "samples to the target", updates: "updates to the target", quality: data.judged }[goal];
+    const what = { time: "time to the target", samples: "samples to the target", updates: "updates to the target", quality: data.monitored }[goal];
     // Rates of one batch size stand side by side.
     for (const p of all) {
       const same = all.filter((q) => q.batch === p.batch), i = same.indexOf(p) - (same.length - 1) / 2;
@@ -509,16 +509,16 @@
     const inner = linear ? usual(all.map((p) => p.at)) : all.map((p) => p.at), low = lowest(inner) / 4, high = highest(inner) * 4, [under, over] = clipped(inner);
     const near = there.filter((p) => inner.includes(p.at)), far = there.filter((p) => !inner.includes(p.at));
     const cut = (v) => (!known(v) ? null : linear ? Math.min(Math.max(v, under), over) : Math.min(Math.max(v, low), high));
-    const seen = [...inner, ...near.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
+    const seen = [...inner, ...near.flatMap((p) => [cut(p.low), p.high_is_infinite ? null : cut(p.high)])];
     const y = linear ? axis(colors, "", { range: span(seen), nticks: 7 }) : logAxis(colors, "", seen, { upright: true, write, pad: 0.08, pixels: 400 });
     const top = linear ? y.range[1] : 10 ** y.range[1], edge = data.higher ? y.range[0] : top;
     const traces = [{ x: path.map((p) => p.place), y: path.map((p) => (far.includes(p) ? edge : p.at)), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, ...silent }];
-    for (const standing of ORDER) traces.push(bars(near.filter((p) => p.standing === standing), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.open ? top : cut(p.high)), color: mark(colors, standing).color }));
-    const words = (p) => `<b>batch size ${value(p.batch)}</b>${known(p.rate) ? `<br>learning rate ${value(p.rate)}` : ""}<br>${p.missed ? "target not reached; at least " : ""}${write(p.at)}${p.missed ? "" : ` (${range(p.low, p.high, write)})`}<br>reached in ${p.reached} of ${p.repeats} repeats`;
-    traces.push(...marks(near, colors, (p) => [p.place, p.at], words));
-    traces.push({ x: far.map((p) => p.place), y: far.map(() => edge), mode: "markers", cliponaxis: false, marker: { ...missedMark(colors), symbol: data.higher ? "triangle-down-open" : "triangle-up-open" }, text: far.map(words), hovertemplate: "%{text}<extra></extra>" });
-    traces.push({ x: missed.map((p) => p.place), y: missed.map((p) => p.at), mode: "markers", marker: missedMark(colors), text: missed.map(words), hovertemplate: "%{text}<extra></extra>" });
-    const chosenOne = there.find((p) => p.standing === "best"), notes = [];
+    for (const status of ORDER) traces.push(bars(near.filter((p) => p.status === status), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.high_is_infinite ? top : cut(p.high)), color: mark(colors, status).color }));
+    const hover = (p) => `<b>batch size ${value(p.batch)}</b>${known(p.rate) ? `<br>learning rate ${value(p.rate)}` : ""}<br>${p.missed ? "target not reached; at least " : ""}${write(p.at)}${p.missed ? "" : ` (${range(p.low, p.high, write)})`}<br>reached in ${p.reached} of ${p.repeats} repeats`;
+    traces.push(...marks(near, colors, (p) => [p.place, p.at], hover));
+    traces.push({ x: far.map((p) => p.place), y: far.map(() => edge), mode: "markers", cliponaxis: false, marker: { ...missedMark(colors), symbol: data.higher ? "triangle-down-open" : "triangle-up-open" }, text: far.map(hover), hovertemplate: "%{text}<extra></extra>" });
+    traces.push({ x: missed.map((p) => p.place), y: missed.map((p) => p.at), mode: "markers", marker: missedMark(colors), text: missed.map(hover), hovertemplate: "%{text}<extra></extra>" });
+    const chosenOne = there.find((p) => p.status === "best"), notes = [];
     if (chosenOne) notes.push({ x: Math.log10(chosenOne.place), y: linear ? chosenOne.at : Math.log10(chosenOne.at), ax: 0, ay: linear && data.higher ? -44 : 44, yanchor: linear && data.higher ? "bottom" : "top", text: `<b>advised: ${value(chosenOne.batch)}</b>`, arrowhead: 0, arrowcolor: colors.good, arrowwidth: 1.4, standoff: 9, font: { color: colors.good, size: 13.5 }, bgcolor: tint(colors.card, 0.8) });
     if (!linear && chosenOne) y.range = [y.range[0] - 0.16 * (y.range[1] - y.range[0]), y.range[1]];
     return [traces, {
@@ -529,7 +529,7 @@
   }
 
   function clock(box, colors) {
-    const t = data.timing, points = t.batch.map((batch, i) => ({ batch, at: t.seconds[i], half: (t.spread[i] || 0) / 2, standing: batch === t.advised ? "best" : "tied" })).filter((p) => p.at > 0);
+    const t = data.timing, points = t.batch.map((batch, i) => ({ batch, at: t.seconds[i], half: (t.spread[i] || 0) / 2, status: batch === t.advised ? "best" : "tied" })).filter((p) => p.at > 0);
     const traces = [];
     if (t.line) traces.push({ x: t.line.x, y: t.line.y.map((v) => (v > 0 ? v : null)), mode: "lines", line: { color: colors.soft, width: 1.4, dash: "dash" }, ...silent });
     traces.push(bars(points, { at: (p) => p.batch, low: (p) => p.at * Math.max(0.05, 1 - p.half), high: (p) => p.at * (1 + p.half), color: colors.training }));

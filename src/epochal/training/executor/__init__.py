@@ -3,7 +3,7 @@
 from epochal.training.executor.cluster import RayCluster as RayCluster
 from epochal.training.executor.work import (
     Executor as Executor,
-    Shared as Shared,
+    SharedRef as SharedRef,
     Stopped as Stopped,
     Threads as Threads,
     WorkItem as WorkItem,

@@ -19,7 +19,7 @@ import jax
 from epochal.common.text import counted
 from epochal.errors import ProcessLost, Refusal, first_line
 from epochal.training.executor.session import connect, environment, environment_differences
-from epochal.training.executor.work import Executor, Function, Shared, Stopped, WorkItem
+from epochal.training.executor.work import Executor, Function, SharedRef, Stopped, WorkItem
 
 START_SECONDS = 60.0
 """How long the first worker may take."""
@@ -58,7 +58,7 @@ class Worker:
     def run(self, work: Any) -> Any:
         """The result of an item."""
         if self._function is None:
-            make, base = Shared(self._base[0]).value
+            make, base = SharedRef(self._base[0]).value
             self._function = make(base)
         return None if self._stopped.is_set() else self._function(work, (), self._stopped.is_set)
 
@@ -83,7 +83,7 @@ class RayCluster(Executor):
     """Runs items on the Ray cluster at an address; one that can't be joined, or can't train, is refused.
 
     In each worker `make(base)` is the function that does the work of items; `base` is sent to each node once.
-    `pack` gives the work of an item as it is sent; its second argument is `put`.
+    `share` gives the work of an item as it is sent; its second argument is `put`.
     `remedy` is a clause that says how to go on if no worker is left.
     """
 
@@ -92,19 +92,19 @@ class RayCluster(Executor):
         address: str,
         make: Callable[[Any], Function],
         base: Any,
-        pack: Callable[[Any, Callable[[Any], Shared]], Any],
+        share: Callable[[Any, Callable[[Any], SharedRef]], Any],
         stopped: Stopped,
         remedy: str,
     ) -> None:
         self._ray, self._leave = connect(address)
-        self._address, self._pack, self._stopped, self._remedy = address, pack, stopped, remedy
+        self._address, self._share, self._stopped, self._remedy = address, share, stopped, remedy
         self._here = environment()
         self._unit = "CPU" if jax.default_backend() == "cpu" else "GPU"
         self._actor = self._ray.remote(concurrency_groups={"stop": 1})(Worker)
         self._members: list[_Member] = []
         self._starting: dict[Any, _Member] = {}
         self._running: dict[Any, tuple[_Member, WorkItem]] = {}
-        self._shared: dict[int, tuple[Any, Shared]] = {}
+        self._shared: dict[int, tuple[Any, SharedRef]] = {}
         self._left_out: dict[str, str] = {}
         self._dead: set[str] = set()
         self._most = (0, 0)
@@ -118,12 +118,12 @@ class RayCluster(Executor):
             self.close()
             raise
 
-    def put(self, value: Any) -> Shared:
+    def put(self, value: Any) -> SharedRef:
         """Put an object into Ray's object store, once; one that can't be sent is refused."""
         if id(value) not in self._shared:
             try:
                 # The value is kept, too: as long as it is, no other object has its id.
-                self._shared[id(value)] = value, Shared(self._ray.put(value))
+                self._shared[id(value)] = value, SharedRef(self._ray.put(value))
             except TypeError as error:
                 raise Refusal(
                     f"what a cluster is to train must be sent to it, which can't be: {first_line(error)}. "
@@ -166,7 +166,7 @@ class RayCluster(Executor):
             elif time.monotonic() - since > ALONE_SECONDS:
                 raise ProcessLost(f"no worker is left on the Ray cluster at {self._address}; {self._remedy}.")
             for member, item in self._assigned(todo):
-                running[member.actor.run.remote(self._pack(item.work, self.put))] = member, item
+                running[member.actor.run.remote(self._share(item.work, self.put))] = member, item
             for ref, result in self._results([*running, *self._starting]):
                 if ref in self._starting:
                     self._met(self._starting.pop(ref), result)

@@ -63,7 +63,7 @@ def _ray() -> Any:
 
 
 def environment() -> dict[str, str]:
-    """What must be the same in all processes, so that a training gives the same figures in each."""
+    """What must be the same in all processes, so that a training gives the same numbers in each."""
     found = describe.environment()
     python, _, _ = found["python"].rpartition(".")
     versions = {"Python": python, **found["versions"], "epochal": VERSION}

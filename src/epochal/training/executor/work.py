@@ -129,7 +129,7 @@ class Threads(Executor):
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedRef:
     """An object in Ray's object store that many items need; the same object for all items of a process."""
 
     ref: Any

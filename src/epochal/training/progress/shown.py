@@ -65,7 +65,7 @@ class EventPrinter:
             case CheckpointFailed():
                 notes = (f"not saved: {event.reason}; the training goes on and tries again",)
             case ClusterNote():
-                notes = (event.words,)
+                notes = (event.text,)
             case RunEnded():
                 self._display.close(self._status.last_line())
                 notes = (event.run.failed, event.save_error)

@@ -51,10 +51,10 @@ class Display(Protocol):
         """Stop; `last` stays visible."""
 
 
-def figure(value: float) -> str:
+def short_number(value: float) -> str:
     """A number in three digits, so that its width is constant; very small and large ones in two.
 
-    >>> figure(0.4), figure(0.02174), figure(12.5), figure(5.95e-7)
+    >>> short_number(0.4), short_number(0.02174), short_number(12.5), short_number(5.95e-7)
     ('0.400', '0.0217', '12.5', '6.0e-7')
     """
     if value == 0 or 1e-3 <= abs(value) < 1000 or not math.isfinite(value):
@@ -175,5 +175,5 @@ class Status:
         for name, label, short, rank in _SHOWN:
             values = [one.columns[name] for one in self._shown if name in one.columns]
             if values:
-                found.append((rank, f"{label if long else short} {figure(sum(values) / len(values))}"))
+                found.append((rank, f"{label if long else short} {short_number(sum(values) / len(values))}"))
         return found
