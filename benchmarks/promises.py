@@ -112,13 +112,13 @@ def cell(name: str, optimizer: str) -> dict[str, Any]:
     }  # fmt: skip
     if advice.recommended and not name.startswith("noise"):
         assert advice.learning_rate is not None and advice.quality.ci95 is not None
-        step = 2 * float(np.log2(advice.learning_rate.value))
-        tested = fresh(name, optimizer, Point(int(advice.batch_size.value), step), int(advice.epochs.value))
+        step = 2 * float(np.log2(advice.learning_rate))
+        tested = fresh(name, optimizer, Point(int(advice.batch_size), step), int(advice.epochs.value))
         usual = fresh(name, optimizer, None, DEFAULT_EPOCHS)
         low, high = advice.quality.ci95
         apart = tested.paired_difference(usual)
         found |= {
-            "advised": [advice.batch_size.value, advice.learning_rate.value, advice.epochs.value],
+            "advised": [advice.batch_size, advice.learning_rate, advice.epochs.value],
             "promise": [advice.quality.mean, low, high],
             "fresh": float(tested.values.mean()),
             "usual": float(usual.values.mean()),
@@ -158,7 +158,7 @@ def new_rows(kind: str) -> dict[str, Any]:
         size = len(x) if kind == "file" else int(0.8 * len(x))
         run = fit(
             MLP(4), x[:size], y[:size], validation=many, repeats=10, seed=FIRST_SEED, progress=False,
-            learning_rate=advice.learning_rate.value, **settings,
+            learning_rate=advice.learning_rate, **settings,
         )  # fmt: skip
         true = float(np.mean([run.curves.of(one).columns["validation.loss"][-1] for one in range(10)]))
         low, high = advice.quality.ci95 or (0.0, 0.0)

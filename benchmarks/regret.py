@@ -165,9 +165,9 @@ def cell(name: str, optimizer: str, advice_seed: int) -> dict[str, Any]:
     took = time.perf_counter() - begin
     seconds = times(name, optimizer, sorted({point["batch_size"] for point in found["points"]}))
     assert advice.learning_rate is not None
-    step = round(2 * math.log2(advice.learning_rate.value))
-    advised = Point(int(advice.batch_size.value), step)
-    assert rate_at(step) == advice.learning_rate.value
+    step = round(2 * math.log2(advice.learning_rate))
+    advised = Point(int(advice.batch_size), step)
+    assert rate_at(step) == advice.learning_rate
     search = search_on(name, optimizer, lambda size: seconds[size], len(seeds))
     search.target_values |= dict(zip(seeds, found["targets"], strict=True))
     for row in found["points"]:

@@ -229,12 +229,10 @@ def advice(**more: Any) -> Advice:
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
         "recommended": True,
-        "tied_text": "No significant difference between 16 and 128 with 10 repeats; 64 is the "
-        "fastest of them.",
         "goal": "time",
-        "batch_size": Recommendation(64, 16, 128),
-        "learning_rate": Recommendation(0.12, 0.06, 0.25, f"checked {EVIL}"),
-        "epochs": Recommendation(40, 25, 60),
+        "batch_size": 64,
+        "learning_rate": 0.12,
+        "epochs": Recommendation(40, 25, 60, f"checked {EVIL}"),
         "optimizer": "sgd",
         "monitor": "validation.loss",
         "higher_is_better": False,
@@ -279,7 +277,7 @@ def bare_advice() -> Advice:
     return replace(
         advice(),
         learning_rate=None, epochs=Recommendation(1000, 900, math.inf, "still improving at epoch 1,000"),
-        batch_size=Recommendation(32, 32, 32), tied_text="", noise=None,
+        batch_size=32, noise=None,
         noise_text=f"batch normalization {EVIL}",
         theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
         improving=(False, False), quality=summarize([math.nan] * 2), metrics={}, optimizer="Optax object",

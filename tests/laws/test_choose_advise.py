@@ -78,16 +78,14 @@ def advice(folder: Path, steps: list[ProgressStep]) -> Advice:
 def consistent(advice: Advice) -> None:
     """What holds for every advice."""
     training = round(0.8 * ROWS)
-    for choice in (advice.batch_size, advice.epochs, advice.learning_rate):
-        if choice is not None:
-            assert choice.low <= choice.value <= choice.high
-    assert 1 <= advice.batch_size.value <= training
+    assert advice.epochs.low <= advice.epochs.value <= advice.epochs.high
+    assert 1 <= advice.batch_size <= training
     assert 1 <= advice.epochs.value <= 20 and advice.epochs.value == round(advice.epochs.value)
     sizes = {one.batch_size for one in advice.tried}
-    assert {advice.batch_size.value, advice.batch_size.low, advice.batch_size.high} <= sizes
-    ours = [one for one in advice.tried if one.batch_size == advice.batch_size.value and one.tied]
+    assert advice.batch_size in sizes
+    ours = [one for one in advice.tried if one.batch_size == advice.batch_size and one.tied]
     if advice.learning_rate is not None and any(one.learning_rate is not None for one in advice.tried):
-        assert advice.learning_rate.value in {one.learning_rate for one in ours}
+        assert advice.learning_rate in {one.learning_rate for one in ours}
     assert ours, "the advised setting cannot be told apart from itself"
     for one in advice.tried:
         middle, low, high = one.value
@@ -102,9 +100,7 @@ def consistent(advice: Advice) -> None:
     cost = advice.usage
     assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
     assert cost.of_one_training > 0 and cost.of_grid > 0 and "repeats" in cost.grid
-    assert (
-        f"{advice.batch_size.value:,.0f}" in advice.answer and f"{advice.epochs.value:,.0f}" in advice.answer
-    )
+    assert f"{advice.batch_size:,.0f}" in advice.answer and f"{advice.epochs.value:,.0f}" in advice.answer
     strict_json(advice)
 
 
@@ -119,15 +115,11 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
     assert (advice.goal, advice.optimizer, advice.monitor) == ("time", "sgd", "validation.loss")
     assert not advice.higher_is_better and advice.folder == folder
     rate = advice.learning_rate
-    assert rate is not None and rate.value in {one.learning_rate for one in advice.tried}
+    assert rate is not None and rate in {one.learning_rate for one in advice.tried}
     assert [(one.batch_size, one.learning_rate) for one in advice.tried] == sorted(
         (one.batch_size, one.learning_rate) for one in advice.tried
     )
-    [best] = [
-        one
-        for one in advice.tried
-        if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
-    ]
+    [best] = [one for one in advice.tried if (one.batch_size, one.learning_rate) == (advice.batch_size, rate)]
     assert best.effect[0] == pytest.approx(1.0) and best.updates_to_target.reached > 0
     assert best.value[0] == min(one.value[0] for one in advice.tried if one.repeats == best.repeats)
 
@@ -135,22 +127,22 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
 def test_its_options_are_those_of_fit(advice: Advice) -> None:
     """With everything that was asked of the advice."""
     assert advice.options == {
-        "batch_size": advice.batch_size.value,
+        "batch_size": advice.batch_size,
         "epochs": advice.epochs.value,
         "optimizer": "sgd",
-        "learning_rate": advice.learning_rate.value,  # type: ignore[union-attr]
+        "learning_rate": advice.learning_rate,  # type: ignore[union-attr]
         "seed": 1,
     }
     run = ep.fit(NET, samples(), **advice.options)
-    assert run.plan.batch_size == advice.batch_size.value and run.plan.epochs == advice.epochs.value
+    assert run.plan.batch_size == advice.batch_size and run.plan.epochs == advice.epochs.value
 
 
 def test_it_can_be_read(advice: Advice) -> None:
     assert str(advice) == advice.summary() and advice.answer in str(advice)
-    assert repr(advice).startswith(f"Advice(batch_size={advice.batch_size.value:g}, learning_rate=")
+    assert repr(advice).startswith(f"Advice(batch_size={advice.batch_size:g}, learning_rate=")
     assert repr(advice).endswith(f"epochs={advice.epochs.value:g})")
     found = strict_json(advice)
-    assert found["options"]["batch_size"] == advice.batch_size.value
+    assert found["options"]["batch_size"] == advice.batch_size
     assert len(found["tried"]) == len(advice.tried) == advice.to_arrow().num_rows
     assert {"batch_size", "learning_rate", "seconds", "tied"} <= set(advice.table[0])
 
@@ -203,14 +195,14 @@ def test_what_is_given_is_kept() -> None:
     run = ep.fit(NET, samples(), **advice.options)
     assert run.settings["class_weight"] == "balanced" and run.data["sizes"]["validation"] == 25
     consistent(advice)
-    assert advice.batch_size.value == advice.batch_size.low == advice.batch_size.high == 16
+    assert advice.batch_size == 16
     assert {one.batch_size for one in advice.tried} == {16}
 
 
 def test_a_rate_that_was_not_tuned_is_kept_and_no_theory_rests_on_it() -> None:
     advice = advise(NET, samples(), learning_rate=0.3, **FAST)
     consistent(advice)
-    assert advice.learning_rate is not None and advice.learning_rate.value == 0.3
+    assert advice.learning_rate is not None and advice.learning_rate == 0.3
     assert advice.options["learning_rate"] == 0.3
     assert advice.theory is None
     plot(advice)
@@ -220,7 +212,7 @@ def test_an_optax_object_has_its_own_rate() -> None:
     advice = advise(NET, samples(), **{**FAST, "optimizer": optax.adam(0.1), "batch_size": "full"})
     consistent(advice)
     assert advice.learning_rate is None and "learning_rate" not in advice.options
-    assert advice.batch_size.value == 80 and "all training samples" in advice.answer
+    assert advice.batch_size == 80 and "all training samples" in advice.answer
     assert "learning_rate" not in repr(advice)
     plot(advice)
 

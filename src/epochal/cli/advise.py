@@ -21,7 +21,7 @@ from epochal.common.text import aligned, duration
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.choose.advice.advice import Advice, Recommendation, Tried
+    from epochal.choose.advice.advice import Advice, Tried
     from epochal.cli.study_screen import StudyScreen
     from epochal.runs import Run
 
@@ -65,11 +65,11 @@ def command(ctx: click.Context, /, data: str, as_json: bool, quiet: bool, **give
 
 def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
     """What `epochal train` is given to train as advised, on the same samples and with the same model."""
-    size = round(found.batch_size.value)
+    size = found.batch_size
     whole = size == found.data["sizes"]["train"]
     arguments = [data, "--batch-size", "full" if whole else str(size)]
     if found.learning_rate is not None:
-        arguments += ["--learning-rate", repr(found.learning_rate.value)]
+        arguments += ["--learning-rate", repr(found.learning_rate)]
     arguments += ["--epochs", str(math.ceil(found.epochs.value))]
     left_out = (*OWN, "validation", "monitor") if ctx.params["all_data"] else OWN
     arguments += given_words(ctx, without=left_out, of=train.command)
@@ -103,23 +103,16 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
 
 
 def _choices(found: Advice) -> list[str]:
-    def cells(one: Recommendation, form: str) -> tuple[str, str, str]:
-        return f"{one.value:{form}}", one.range_in_words(form), one.note
-
-    rows = [
-        ("", "take", "range", ""),
-        ("batch size", *cells(found.batch_size, ",.0f")),
-        *([("learning rate", *cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
-        ("epochs", *cells(found.epochs, ",.0f")),
-    ]
-    tied = {_mark(found, one) for one in found.tried if one.tied} - {"*"}
-    marks = " or ".join(sorted(tied))
-    below = (
-        f"the advised and all rows marked {marks} below"
-        if tied
-        else "no other setting with as many repeats is as good"
+    rate, epochs = found.learning_rate, found.epochs
+    between = epochs.range_in_words(",.0f")
+    where = "" if between.startswith("only") else f"{between}: where four fifths of the repeats are best"
+    return aligned(
+        [
+            ("batch size", f"{found.batch_size:,}", ""),
+            *([] if rate is None else [("learning rate", f"{rate:.3g}", "")]),
+            ("epochs", f"{epochs.value:,.0f}", "; ".join(filter(None, (where, epochs.note)))),
+        ]
     )
-    return [*aligned(rows), f"range: {below}; of the epochs, where four fifths of the repeats are best"]
 
 
 def _tried(found: Advice, width: int) -> list[str]:
@@ -196,8 +189,8 @@ def _expected(found: Advice) -> list[str]:
 
     metrics = {found.monitor: found.quality, **found.metrics}
     rows = [(label_of(name), str(summary)) for name, summary in metrics.items()]
-    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
-    final = f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
+    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate:.3g}"
+    final = f"batch size {found.batch_size:,}{rate}, {found.epochs.value:,.0f} epochs"
     lines = [] if found.recommended else [f"of the nearest of those that were searched: {final}"]
     lines += aligned([*rows, *((name, str(one.quality)) for name, one in found.beside.items())])
     for name, one in found.beside.items():

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from epochal.choose.advice.advice import Advice, Recommendation, Tried
+from epochal.choose.advice.advice import Advice, Tried
 from epochal.choose.comparison.sentences import telling
 from epochal.common.metric_names import label_of
 from epochal.common.text import counted, duration
@@ -63,34 +63,21 @@ def advice_page(advice: Advice, line: str = "") -> str:
 
 
 def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
-    size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
-    best = _GOALS[advice.goal][2]
-    meaning = f"Which size of this range is the {best}, the measurements cannot tell."
-    if not size.low < size.high:
-        meaning = "No other size that was tried on as many repeats comes close enough to be "
-        meaning += f"the {best} by chance."
-    cards = [_card("batch size", size, ",.0f", f"samples for one update. {meaning}")]
-    meaning = "how far one update goes."
-    if rate is None:
-        meaning += " The optimizer was given as an object and keeps its own."
-        cards.append(("learning rate", "its own", "", meaning))
-    else:
-        if rate.low < rate.high:
-            meaning += " Rates in this range do as well, as far as the repeats can tell."
-        cards.append(_card("learning rate", rate, ".3g", meaning))
-    meaning = "passes through the training samples."
+    rate, epochs = advice.learning_rate, advice.epochs
+    own = "" if rate is not None else " The optimizer was given as an object and keeps its own."
+    stop = "passes through the training samples."
     if math.isinf(epochs.high):
-        meaning += " It was still getting better when the measurement ended, so more may help."
+        stop += " It was still getting better when the measurement ended, so more may help."
     elif epochs.low < epochs.high:
-        meaning += " In most repeats, the best moment to stop lay in this range; the weights from the best "
-        meaning += "epoch are kept."
-    return [*cards, _card("epochs", epochs, ",.0f", meaning)]
-
-
-def _card(name: str, choice: Recommendation, form: str, meaning: str) -> tuple[str, str, str, str]:
-    between = "" if choice.low == choice.high else format_interval(choice.low, choice.high)
-    note = f" {sentence(choice.note)}" if choice.note else ""
-    return name, f"{choice.value:{form}}", between, f"{meaning}{note}"
+        stop += " In most repeats, the best moment to stop lay in this range; the weights from the best "
+        stop += "epoch are kept."
+    note = f" {sentence(epochs.note)}" if epochs.note else ""
+    between = "" if epochs.low == epochs.high else format_interval(epochs.low, epochs.high)
+    return [
+        ("batch size", f"{advice.batch_size:,}", "", "samples for one update."),
+        ("learning rate", "its own" if rate is None else f"{rate:.3g}", "", f"how far one update goes.{own}"),
+        ("epochs", f"{epochs.value:,.0f}", between, f"{stop}{note}"),
+    ]
 
 
 def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
@@ -107,15 +94,15 @@ def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
 
 def command(advice: Advice) -> str:
     """The call that trains with the advice; it holds the model where that is a plain network."""
-    source, size = str(advice.data.get("source") or ""), advice.batch_size.value
+    source, size = str(advice.data.get("source") or ""), advice.batch_size
     whole = size == (advice.data.get("sizes") or {}).get("train")
     model = advice.settings.get("model")
     hidden = model.get("hidden") if isinstance(model, Mapping) and model.get("kind") == "mlp" else None
     words = ["model" if hidden is None else f"epochal.MLP({', '.join(map(str, hidden))})"]
     words += ["data" if source in ("", "arrays", "data frame") else json.dumps(source, ensure_ascii=False)]
-    words += ['batch_size="full"' if whole else f"batch_size={size:.0f}"]
+    words += ['batch_size="full"' if whole else f"batch_size={size}"]
     if advice.learning_rate is not None:
-        words += [f'optimizer="{advice.optimizer}"', f"learning_rate={advice.learning_rate.value:.6g}"]
+        words += [f'optimizer="{advice.optimizer}"', f"learning_rate={advice.learning_rate:.6g}"]
     return f"epochal.fit({', '.join(words)}, epochs={math.ceil(advice.epochs.value)})"
 
 
@@ -124,10 +111,9 @@ def _tried(advice: Advice, against: str) -> Table:
     heads = [
         *study_page.SETTING_HEADS,
         ("status", f"against {against}"),
-        (
-            label_of(advice.monitor) if not relative else _GOALS[advice.goal][0],
-            "expected, with 95 % interval",
-        ),
+        (_GOALS[advice.goal][0], "expected, with 95 % interval")
+        if relative
+        else (label_of(advice.monitor), "mean on the seeds of the search"),
         (
             (f"relative {advice.goal}", f"over that of {against}, with 95 % interval")
             if relative
@@ -151,7 +137,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     return [
         *study_page.setting_cells(one),
         Cell(f"{shape} {text}", by=str(("best", "tied", "dropped", "worse").index(status)), kind="stand"),
-        _ranged(one.value, write),
+        _ranged(one.value, write, ends=not quality),
         Cell("", by=0.0)
         if one.is_reference
         else _ranged(
@@ -162,13 +148,13 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     ]
 
 
-def _ranged(ends: Sequence[float], write: Callable[[float], str]) -> Cell:
-    middle, low, high = ends
+def _ranged(interval: Sequence[float], write: Callable[[float], str], ends: bool = True) -> Cell:
+    middle, low, high = interval
     if math.isnan(middle):
         return Cell("not finite")
     if math.isinf(middle):
         return Cell("not reached", format_interval(low, high, write))
-    return Cell(write(middle), format_interval(low, high, write), middle)
+    return Cell(write(middle), format_interval(low, high, write) if ends else "", middle)
 
 
 def _theory(advice: Advice) -> list[str]:

@@ -75,10 +75,10 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
         "higher": advice.higher_is_better,
         "cost": {
             "goal": advice.goal,
-            "advised": json_number(advice.batch_size.value),
+            "advised": advice.batch_size,
             "points": [_tried(one, advice) for one in advice.tried],
         },
-        "timing": _timing(advice.timing, advice.batch_size.value if advice.recommended else math.nan),
+        "timing": _timing(advice.timing, advice.batch_size if advice.recommended else math.nan),
         "epochs": {
             "advised": json_number(advice.epochs.value),
             **{end: json_number(getattr(advice.epochs, end)) for end in ("low", "high")},

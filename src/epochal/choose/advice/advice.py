@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.choose.comparison.comparison import Usage
 from epochal.choose.comparison.grid import as_json
+from epochal.choose.comparison.sentences import join_names
 from epochal.choose.statistics.noise_measurement import NoiseOverTraining
 from epochal.choose.statistics.time_to_target import ExpectedRunningTime
 from epochal.choose.trials.timing import TimingCurve
@@ -32,7 +33,7 @@ class Recommendation:
     """An advised number.
 
     value       what to take.
-    low, high   between these the data can't tell; `high` is infinite where only a lower end is known.
+    low, high   the interval; `high` is infinite where only a lower end is known.
     note        what should be known about it, in a sentence; empty if nothing.
     """
 
@@ -61,8 +62,9 @@ class Tried:
     value                      (middle, low, high) with a 95 % interval.
                                For "time", "samples" and "updates": the expected cost of reaching the target,
                                in seconds, samples or updates.
-                               For "quality": the mean of the monitored metric; with fewer repeats than the
-                               reference: the mean of that on all + the mean paired difference from it.
+                               For "quality": the mean of the monitored metric on all repeats of the
+                               reference (of that + the mean paired difference, with fewer repeats); the
+                               interval is that of the difference.
     effect                     (middle, low, high) against the reference, by pairs of repeats.
                                For "time", "samples" and "updates": the ratio of the costs.
                                For "quality": the difference of the metrics.
@@ -82,6 +84,13 @@ class Tried:
     given_up: bool = False
     epochs: int | None = None
     is_reference: bool = False
+
+    @property
+    def text(self) -> str:
+        """The setting in words."""
+        rate = "" if self.learning_rate is None else f", rate {self.learning_rate:.3g}"
+        epochs = "" if self.epochs is None else f", {counted(self.epochs, 'epoch')}"
+        return f"batch {self.batch_size:,}{rate}{epochs}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +141,9 @@ class Advice:
     answer         the advice in one sentence.
     recommended    False where nothing that was tried beats the baseline; the numbers are then those that came
                    nearest to it, and no advice.
-    tied_text      what the data can't tell apart, in a sentence: "No significant difference between 16
-                   and 128 with 5 repeats; 64 is the fastest of them"; empty if one batch size stands out.
     goal           one of `GOALS`.
-    batch_size, learning_rate, epochs   the advised numbers with their intervals.
+    batch_size, learning_rate, epochs   the advised numbers; the range of the epochs is where four fifths of
+                   the repeats are best. Of `tried`, the tied ones have no significant difference.
     optimizer      its name.
     monitor        the monitored metric; `target_value` the mean value that counts as reached (each repeat has
                    its own), and `target_text` how it was set.
@@ -157,10 +165,9 @@ class Advice:
 
     answer: str
     recommended: bool
-    tied_text: str
     goal: str
-    batch_size: Recommendation
-    learning_rate: Recommendation | None
+    batch_size: int
+    learning_rate: float | None
     epochs: Recommendation
     optimizer: str
     monitor: str
@@ -199,11 +206,28 @@ class Advice:
 
     def advises(self, one: Tried) -> bool:
         """Whether a setting that was measured is the advised one, its rate to two digits or so."""
-        if not self.recommended or one.batch_size != self.batch_size.value:
+        if not self.recommended or one.batch_size != self.batch_size:
             return False
         if self.learning_rate is None or one.learning_rate is None:
             return True
-        return math.isclose(self.learning_rate.value, one.learning_rate, rel_tol=0.05)
+        return math.isclose(self.learning_rate, one.learning_rate, rel_tol=0.05)
+
+    @property
+    def tied_text(self) -> str:
+        """Which settings, each with its own rate and epochs, the measurements can't tell from the best."""
+        if not self.recommended or len(self.tried) < 2:
+            return ""
+        best = next((one for one in self.tried if one.is_reference), None)
+        tied = [one.text for one in self.tried if one.tied and one is not best and not self.advises(one)]
+        early, found = sum(one.given_up for one in self.tried), list[str]()
+        if best is not None and not self.advises(best):
+            found.append(f"The best of the search was {best.text}, which chose it.")
+        if tied:
+            found.append(f"No significant difference on the same seeds: {join_names(tied, most=4)}.")
+        if early:
+            others = counted(early, "other setting") if early > 1 else "1 other setting"
+            found.append(f"{others} {'was' if early == 1 else 'were'} given up early, not shown to be worse.")
+        return " ".join(found)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -214,10 +238,10 @@ class Advice:
         """
         if not self.recommended:
             return dict(self.asked)
-        numbers = {"batch_size": int(self.batch_size.value), "epochs": math.ceil(self.epochs.value)}
+        numbers = {"batch_size": self.batch_size, "epochs": math.ceil(self.epochs.value)}
         rate: dict[str, Any] = {}
         if self.learning_rate is not None:
-            rate = {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
+            rate = {"optimizer": self.optimizer, "learning_rate": self.learning_rate}
         return {**self.asked, **numbers, **rate}
 
     @property
@@ -252,6 +276,7 @@ class Advice:
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_KEPT}
         options = {name: as_json(value) for name, value in self.options.items()}
         own = {"options": options, "tried": self.table, "update_seconds": self.timing.points}
+        own["tied_text"] = self.tied_text
         return dict(plain(found | own))
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -276,5 +301,5 @@ class Advice:
     def __repr__(self) -> str:
         if not self.recommended:
             return "Advice(recommended=False)"
-        rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"
-        return f"Advice(batch_size={self.batch_size.value:g}{rate}, epochs={self.epochs.value:g})"
+        rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate:g}"
+        return f"Advice(batch_size={self.batch_size}{rate}, epochs={self.epochs.value:g})"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from epochal.choose.advice.advice import Advice, AdviceUsage, ComparedSetting, Recommendation, Tried
 from epochal.choose.advice.steps import Adviser
-from epochal.choose.comparison.sentences import join_names
 from epochal.choose.search.final_estimate import FinalEstimate
 from epochal.choose.search.final_step import DEFAULT_EPOCHS, Confirmed
 from epochal.choose.search.quality_search import NONINFERIORITY_MARGIN
@@ -45,8 +43,6 @@ def build_advice(adviser: Adviser) -> Advice:
     points = adviser.checked if adviser.scores is None else adviser.scores.trials
     ordered = sorted(points, key=lambda one: (one.batch_size, one.exponent or 0))
     tried = tuple((_by_cost if adviser.scores is None else _by_quality)(adviser, point) for point in ordered)
-    tied = [one for one in tried if one.tied]
-    sizes = [best.batch_size, *(one.batch_size for one in tied)]
     whole = plan.order.once and best.batch_size == plan.samples
     updates = advice.epochs * adviser.search.batches(best.batch_size)
     late = math.isinf(advice.high) and advice.still_improving
@@ -54,10 +50,9 @@ def build_advice(adviser: Adviser) -> Advice:
     return Advice(
         answer=answer(adviser.confirmed, rate, whole, adviser.goal),
         recommended=not adviser.confirmed.none_beats_baseline,
-        tied_text=_tied_text(adviser, tried, tied),
         goal=adviser.goal,
-        batch_size=Recommendation(best.batch_size, min(sizes), max(sizes)),
-        learning_rate=_learning_rate(rate, best, tied),
+        batch_size=best.batch_size,
+        learning_rate=rate,
         epochs=Recommendation(float(advice.epochs), advice.low, advice.high, note),
         optimizer=runner.base.spec.optimizer.name,
         monitor=runner.monitor,
@@ -136,13 +131,13 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     if all(repeat in held for repeat in repeats):
         others = scores.sign * scores.leave_one_out_values(best, repeats)
     few = bool(scores.missing(point, adviser.used))
-    difference, quality = summarize(values - others), summarize(values)
+    difference, middle = summarize(values - others), summarize(values).mean
     less, more = difference.ci95 or (math.nan, math.nan)
-    middle, (low, high) = quality.mean, quality.ci95 or (math.nan, math.nan)
     if few and not scores.missing(best, adviser.used):
         # On other seeds its values are others: what the winner has on all of them, and the difference.
-        whole = summarize(scores.sign * scores.leave_one_out_values(best, adviser.used)).mean
-        middle, low, high = whole + difference.mean, whole + less, whole + more
+        middle = summarize(scores.sign * scores.leave_one_out_values(best, adviser.used)).mean
+        middle += difference.mean
+    low, high = (middle + end - difference.mean for end in (less, more))
     epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
     constant = float(np.mean([scores.baseline[repeat] for repeat in repeats]))
     useless = scores.sign * (values.mean() - constant) > 0 and not adviser.confirmed.none_beats_baseline
@@ -160,15 +155,6 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     )
 
 
-def _learning_rate(rate: float | None, best: Point, tied: Sequence[Tried]) -> Recommendation | None:
-    if rate is None:
-        return None
-    if best.exponent is None:
-        return Recommendation(rate, rate, rate, "as it was given")
-    rates = [rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
-    return Recommendation(rate, min(rates), max(rates))
-
-
 def _beside(adviser: Adviser, other: FinalEstimate) -> ComparedSetting:
     final = adviser.confirmed.final
     return ComparedSetting(
@@ -180,22 +166,6 @@ def _beside(adviser: Adviser, other: FinalEstimate) -> ComparedSetting:
         failures=other.failures,
         kept=other.kept,
     )
-
-
-def _tied_text(adviser: Adviser, tried: Sequence[Tried], tied: Sequence[Tried]) -> str:
-    sizes = sorted({adviser.best.batch_size, *(one.batch_size for one in tied)})
-    if len(sizes) < 2 or adviser.confirmed.none_beats_baseline:
-        return ""
-    # A size that seemed much worse was given up with few repeats, which is no comparison with many.
-    each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
-    fewest, most = min(filter(None, each)), max(each)
-    repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
-    between = [one for one in tried if sizes[0] < one.batch_size < sizes[-1]]
-    unclear = {*sizes, *(one.batch_size for one in between if one.given_up)}
-    worse = {one.batch_size for one in between} - unclear
-    but = f" (but {join_names([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
-    named = join_names([f"{size:,}" for size in sizes])
-    return f"No significant difference between batch sizes {named}{but} with {repeats} repeats."
 
 
 def _target_text(adviser: Adviser) -> str:

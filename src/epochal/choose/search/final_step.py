@@ -181,7 +181,7 @@ def confirm(
         defaults=defaults,
         epoch_advice=_default_epochs(search, defaults) if advice is None else advice,
         none_beats_baseline=best is None,
-        left_out=tuple(one for one in finals if one is not final and one.failures),
+        left_out=tuple(one for one in finals if one.failures > final.failures),
         display_metric=_display_metric(search.runner, compared),
         forecasts=_forecasts(search.runner.base, final),
     )

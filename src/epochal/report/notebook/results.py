@@ -118,25 +118,19 @@ def _chosen(found: Comparison) -> dict[str, object]:
 
 
 def advice_html(found: Advice) -> str:
-    """The answer, the advised numbers with their ranges, and the call of `fit`."""
-    choices = {"batch size": found.batch_size, "learning rate": found.learning_rate, "epochs": found.epochs}
-    rows = [
-        (name, f"{one.value:.4g}", one.range_in_words(), one.note)
-        for name, one in choices.items()
-        if one is not None
-    ]
+    """The answer, the advised numbers, and the call of `fit`."""
+    epochs = found.epochs
+    rows = [("batch size", f"{found.batch_size:,}", "")]
+    rows += [] if found.learning_rate is None else [("learning rate", f"{found.learning_rate:.4g}", "")]
+    between = epochs.range_in_words(",.0f")
+    where = "" if between.startswith("only") else f"{between}: where four fifths of the repeats are best"
+    rows.append(("epochs", f"{epochs.value:,.0f}", "; ".join(filter(None, (where, epochs.note)))))
     return view(
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
         paragraph(found.answer, found.tied_text),
-        table(("", "take", "range", ""), rows, text_columns=(0, 3)) if found.recommended else "",
-        paragraph(
-            "range: the advised setting and all that were tried on as many repeats without a significant "
-            "difference from it; of the epochs, where four fifths of the repeats are best"
-            if found.recommended
-            else ""
-        ),
+        table(("", "take", ""), rows, text_columns=(0, 2)) if found.recommended else "",
         facts(_advised(found)),
         _call(found.options) if found.recommended else "",
         items("Notes", found.notes),

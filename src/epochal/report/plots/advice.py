@@ -63,7 +63,7 @@ def _costs(advice: Advice, ax: Axes, look: parts.Style) -> None:
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
     if quality:
-        label = f"best {label_of(advice.monitor)}: mean and 95 % interval"
+        label = f"best {label_of(advice.monitor)}: mean, 95 % interval of the difference"
         ax.margins(y=0.12)
     else:
         label = f"{advice.goal} until the target (log scale): 95 % interval"
@@ -111,7 +111,7 @@ def _times(advice: Advice, ax: Axes, look: parts.Style) -> None:
         half = min(point.relative_excess / 2, 0.9)
         ends = [point.seconds * (1 - half), point.seconds * (1 + half)]
         ax.plot([point.batch_size] * 2, ends, color=look.training, linewidth=1.4, alpha=0.6, zorder=2)
-    size = advice.batch_size.value
+    size = advice.batch_size
     took = float(advice.timing.seconds(size))
     _ring(ax, size, took, look)
     _size_axis(ax, [int(size) for size in sizes])
