@@ -99,7 +99,7 @@ def test_the_classes_of_train_are_decided_by_the_threshold() -> None:
 @pytest.mark.parametrize(
     ("run", "data", "words"),
     [
-        ("windows", "short.csv", "train anew with a shorter window (--window)"),
+        ("windows", "short.csv", "train anew with a shorter --window"),
         ("run", "lacking.csv", "Add it, or train anew without it, with --drop score."),
     ],
 )
