@@ -154,7 +154,7 @@
   }
 
   // On a logarithmic axis an interval that reaches below 0 goes on to the lower edge.
-  const lowest = (log) => (v) => (log && known(v) && v <= 0 ? Number.MIN_VALUE ** 0.5 : v);
+  const aboveZero = (log) => (v) => (log && known(v) && v <= 0 ? Number.MIN_VALUE ** 0.5 : v);
   const positive = (log) => (v) => (log && known(v) && v <= 0 ? null : v);
 
   // Bars from low to high at each place, one trace for each color.
@@ -196,7 +196,7 @@
         const color = colorOf(one, colors);
         if (!field("panels", "faint") || ticked("panels", "faint")) for (const row of one.repeats) traces.push({ x, y: row.map(fits), mode: "lines", line: { color: tint(color, 0.24), width: 0.8 }, ...silent });
         for (const row of one.repeats) for (const v of row) if (v !== null) bounds.push(v);
-        if (one.role !== "running") traces.push(...band(x, one.low.map(lowest(log)), one.high.map(fits), color, 0.17));
+        if (one.role !== "running") traces.push(...band(x, one.low.map(aboveZero(log)), one.high.map(fits), color, 0.17));
       }
       for (const one of spec.lines) {
         const color = colorOf(one, colors), all = Math.max(...one.count), width = one.role === "running" ? 1.3 : 2.6;
@@ -333,8 +333,8 @@
     const all = data.settings, log = ticked("dots", "log");
     const seen = all.flatMap((s) => [s.mean, ...s.values]).filter(known);
     const names = all.map((s) => folded(s.name, wide() ? 30 : 15)), step = Math.max(30, 10 + 17 * Math.max(...names.map((rows) => rows.length)));
-    const [lower, upper] = clipped(seen), lowest = Math.min(...seen.filter((u) => u > 0)) / 2;
-    const fits = (v) => (!known(v) ? null : log ? Math.max(v, lowest) : Math.min(Math.max(v, lower), upper));
+    const [lower, upper] = clipped(seen), floor = Math.min(...seen.filter((u) => u > 0)) / 2;
+    const fits = (v) => (!known(v) ? null : log ? Math.max(v, floor) : Math.min(Math.max(v, lower), upper));
     const at = new Map(all.map((s, i) => [s, i]));
     const faint = all.flatMap((s) => s.values.map((v, i) => [v, at.get(s) + ((i % 5) - 2) * 0.055])).filter(([v]) => known(v));
     const traces = [{ x: faint.map((p) => p[0]), y: faint.map((p) => p[1]), mode: "markers", marker: { size: 4.5, color: tint(colors.soft, 0.42) }, ...silent }];
@@ -385,7 +385,7 @@
       const color = colorOf(one, colors);
       const x = all.x[one.source][along].map((v) => (logx && v <= 0 ? null : v));
       const y = one.mean.map((v, k) => (known(x[k]) ? fits(v) : null));
-      if (bands) traces.push(...band(x, one.low.map(lowest(logy)), one.high.map(fits), color, 0.13));
+      if (bands) traces.push(...band(x, one.low.map(aboveZero(logy)), one.high.map(fits), color, 0.13));
       const text = y.map((v, k) => `${value(v)}${known(one.low[k]) ? ` (${range(one.low[k], one.high[k], value)})` : ""}`);
       traces.push({ x, y, mode: "lines", line: { color, width: one.status === "best" ? 3.2 : 2, dash: DASHES[i % 4][0] }, text, hovertemplate: `<b>${short(one.name, 40)}</b><br>${X[along]} %{x:,.4~g}<br>%{text}<extra></extra>` });
       seen.push(...y.filter(known));
