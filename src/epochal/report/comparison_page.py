@@ -97,7 +97,7 @@ def _done(comparison: Comparison) -> str:
         text = f"A batch is the samples that one update of the network looks at. {text}"
     if most > 1:
         one, differ = ("one split and ", "orders") if comparison.same_split else ("", "splits")
-        text += f" All share {one}the same {most} random initial parameters and {differ}, so that no setting "
+        text += f" All share {one}the same {most} random initializations and {differ}, so that no setting "
         text += "had an easier task. A split parts training and held-out samples."
     if any(row.tuned is not None for row in rows):
         other = "with other seeds" if comparison.same_split else "on other splits"

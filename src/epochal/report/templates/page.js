@@ -529,7 +529,7 @@
   }
 
   function clock(box, colors) {
-    const t = data.timing, points = t.batch.map((batch, i) => ({ batch, at: t.seconds[i], half: (t.spread[i] || 0) / 2, status: batch === t.advised ? "best" : "tied" })).filter((p) => p.at > 0);
+    const t = data.timing, points = t.batch.map((batch, i) => ({ batch, at: t.seconds[i], half: (t.relative_excess[i] || 0) / 2, status: batch === t.advised ? "best" : "tied" })).filter((p) => p.at > 0);
     const traces = [];
     if (t.line) traces.push({ x: t.line.x, y: t.line.y.map((v) => (v > 0 ? v : null)), mode: "lines", line: { color: colors.soft, width: 1.4, dash: "dash" }, ...silent });
     traces.push(bars(points, { at: (p) => p.batch, low: (p) => p.at * Math.max(0.05, 1 - p.half), high: (p) => p.at * (1 + p.half), color: colors.training }));
