@@ -385,8 +385,8 @@ def test_what_all_repeats_share_and_why_no_curve_was_fitted() -> None:
         comparison_page(made.comparison(same_split=same, hyperbola=None)) for same in (True, False)
     )
     assert "All share one split and the same" in shared and "with other seeds than" in shared
-    assert "random initial parameters and splits" in anew and "on other splits than" in anew
-    assert "random initial parameters and splits" not in shared and "on other splits" not in shared
+    assert "random initializations and splits" in anew and "on other splits than" in anew
+    assert "random initializations and splits" not in shared and "on other splits" not in shared
     assert "takes three batch sizes" in anew
     rows = made.comparison().rows
     several = made.comparison(hyperbola=None, rows=(replace(rows[0], axes={"model": "mlp"}), *rows[1:]))
