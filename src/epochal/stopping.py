@@ -87,6 +87,9 @@ class Patience(_OnMonitor):
     def describe(self) -> str:
         return f"no improvement of {self.monitor} for {self.epochs:g} epochs"
 
+    def waited(self, state: _Best) -> bool:
+        return self.monitor.startswith("validation.")
+
 
 @dataclass(frozen=True)
 class TargetValue(_OnMonitor):
@@ -132,6 +135,9 @@ class _OnGeneralization(Rule):
 
     def metric_names(self) -> tuple[str, ...]:
         return ("validation.loss", "train.running_loss")
+
+    def waited(self, state: _Optimum) -> bool:
+        return True
 
     def _updated(self, state: _Optimum, observation: Observation) -> _Optimum:
         validation, training = (observation.metrics[name] for name in self.metric_names())
@@ -238,6 +244,9 @@ class RisingStrips(Rule):
     def metric_names(self) -> tuple[str, ...]:
         return ("validation.loss",)
 
+    def waited(self, state: _Strips) -> bool:
+        return True
+
 
 @dataclass(frozen=True)
 class Budget(HostRule):
@@ -297,18 +306,9 @@ class Joined(Rule):
     def metric_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for rule in self.rules for name in rule.metric_names()))
 
-
-def stopped_for_no_improvement(rule: Any, state: Any) -> bool:
-    """Whether a rule stopped only because the validation loss no longer improved.
-
-    Not for a reached target, or for a rule on training columns.
-    """
-    if isinstance(rule, Joined):
-        joined = zip(rule.rules, state.states, state.fired, strict=True)
-        return any(bool(fired) and stopped_for_no_improvement(part, own) for part, own, fired in joined)
-    if isinstance(rule, Patience):
-        return rule.monitor.startswith("validation.")
-    return isinstance(rule, GeneralizationLoss | ProgressQuotient | RisingStrips)
+    def waited(self, state: _Each) -> bool:
+        joined = zip(self.rules, state.states, state.fired, strict=True)
+        return any(bool(fired) and rule.waited(own) for rule, own, fired in joined)
 
 
 def any_of(*rules: Rule) -> Any:

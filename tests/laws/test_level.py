@@ -13,7 +13,6 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.judgment import GOOD
 from epochal.curves.limits import FLAT as TOLERANCE
-from epochal.stopping import stopped_for_no_improvement
 from epochal.training.scoring import effective_samples
 
 trend_tests = importlib.import_module("epochal.curves.trend_tests")
@@ -377,10 +376,10 @@ def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> N
 
 def test_which_rule_waited() -> None:
     patience, target = ep.Patience(3), ep.TargetValue(0.5)
-    assert stopped_for_no_improvement(patience, None) and not stopped_for_no_improvement(target, None)
-    assert not stopped_for_no_improvement(ep.Patience(3, monitor="train.loss"), None)
+    assert patience.waited(None) and not target.waited(None)
+    assert not ep.Patience(3, monitor="train.loss").waited(None)
     both = ep.any_of(patience, target)
     state = type("S", (), {"states": (None, None), "fired": (False, True)})()
-    assert not stopped_for_no_improvement(both, state)
+    assert not both.waited(state)
     state.fired = (True, True)
-    assert stopped_for_no_improvement(both, state)
+    assert both.waited(state)

@@ -35,6 +35,10 @@ class Rule(Protocol):
         """The metrics that the rule reads, such as "validation.loss"."""
         return ()
 
+    def waited(self, state: Any) -> bool:
+        """Whether it stopped only because the validation loss no longer improved, by the final state."""
+        return False
+
 
 @dataclass(frozen=True)
 class HostRule(Rule):
