@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.common.metric_names import higher_is_better
-from epochal.engine.rules import HostRule, Never, Observation, Rule
+from epochal.engine.rules import HostRule, Never, Observation, Rule, Waits
 from epochal.errors import Refusal
 
 
@@ -308,7 +308,12 @@ class Joined(Rule):
 
     def waited(self, state: _Each) -> bool:
         joined = zip(self.rules, state.states, state.fired, strict=True)
-        return any(bool(fired) and rule.waited(own) for rule, own, fired in joined)
+        return any(bool(fired) and waited(rule, own) for rule, own, fired in joined)
+
+
+def waited(rule: Rule, state: Any) -> bool:
+    """Whether a rule stopped only because the validation loss no longer improved."""
+    return isinstance(rule, Waits) and rule.waited(state)
 
 
 def any_of(*rules: Rule) -> Any:

@@ -13,6 +13,7 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.judgment import GOOD
 from epochal.curves.limits import FLAT as TOLERANCE
+from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
 
 trend_tests = importlib.import_module("epochal.curves.trend_tests")
@@ -376,10 +377,10 @@ def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> N
 
 def test_which_rule_waited() -> None:
     patience, target = ep.Patience(3), ep.TargetValue(0.5)
-    assert patience.waited(None) and not target.waited(None)
-    assert not ep.Patience(3, monitor="train.loss").waited(None)
+    assert waited(patience, None) and not waited(target, None)
+    assert not waited(ep.Patience(3, monitor="train.loss"), None)
     both = ep.any_of(patience, target)
     state = type("S", (), {"states": (None, None), "fired": (False, True)})()
-    assert not both.waited(state)
+    assert not waited(both, state)
     state.fired = (True, True)
-    assert both.waited(state)
+    assert waited(both, state)

@@ -35,9 +35,13 @@ class Rule(Protocol):
         """The metrics that the rule reads, such as "validation.loss"."""
         return ()
 
+
+@runtime_checkable
+class Waits(Protocol):
+    """What a rule that waits for a better validation loss has besides."""
+
     def waited(self, state: Any) -> bool:
         """Whether it stopped only because the validation loss no longer improved, by the final state."""
-        return False
 
 
 @dataclass(frozen=True)

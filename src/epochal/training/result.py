@@ -24,6 +24,7 @@ from epochal.runs import DivergedUpdate, Fitted, Observed, Outcome, Run, Scores
 from epochal.runs.overlap import hashes_of
 from epochal.runs.run_warnings import not_beaten, warnings_of
 from epochal.runs.threshold import apply_threshold
+from epochal.stopping import waited
 from epochal.training.baselines import baseline_metrics
 from epochal.training.describe import describe_data, describe_settings, environment
 from epochal.training.prepared import Prepared
@@ -143,7 +144,7 @@ def conclude(prepared: Prepared, results: Sequence[StackResult], curves: Curves,
     }
     # How many repeats were ended by a rule on the validation loss, and what ended most before the last epoch.
     by_rule = sum(
-        prepared.spec.rule.waited(result.of_repeat(row).rule)
+        waited(prepared.spec.rule, result.of_repeat(row).rule)
         for result in results
         for row, status in enumerate(result.state.status)
         if status == RULE
