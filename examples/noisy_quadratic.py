@@ -59,7 +59,7 @@ def losses(updates: ArrayLike, rates: ArrayLike) -> tuple[Floats, Floats]:
     return first @ CURVATURE / 2, second @ CURVATURE / 2
 
 
-def fewest_updates(target: float) -> tuple[Floats, Floats]:
+def min_updates(target: float) -> tuple[Floats, Floats]:
     """The fewest updates to a loss at each batch size, and the rate that needs them.
 
     At each rate the updates are doubled until the loss is there, and bisected. A loss that dips below the
@@ -113,13 +113,13 @@ def measured_noise_scale(moments: Floats, seed: int) -> NoiseScale:
 def main() -> None:
     """Print the table, the fits, and the noise scale along the way at batch size 32."""
     for share in TARGETS:
-        updates, rates = fewest_updates(share * START)
+        updates, rates = min_updates(share * START)
         curve = fit_hyperbola(BATCH_SIZES, updates)
         print(f"\nto {share:g} of the first loss: {curve}")
         print("batch size  updates  fitted      rate")
         for size, needed, rate in zip(BATCH_SIZES, updates, rates, strict=True):
             print(f"{size:10,}  {needed:7,.0f}  {float(curve.steps(size)):6,.0f}  {rate:8.2g}")
-    updates, rates = fewest_updates(TARGETS[0] * START)
+    updates, rates = min_updates(TARGETS[0] * START)
     print("\nnoise scale at batch size 32 on the way to 0.1 of the first loss")
     for part in (0, 0.25, 0.5, 0.75, 1):
         done = round(part * updates[5])
