@@ -74,6 +74,9 @@ def watched(port):
     for one in found:
         one.process.kill()
         one.process.wait()
+        for thread in threading.enumerate():
+            if thread.name == "epochal-hosts":  # it reads what is closed now, until it ends
+                thread.join(10)
         one._stdout.close()
 
 
