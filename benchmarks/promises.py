@@ -186,7 +186,7 @@ def publish_rows() -> None:
             "recommended": "recommended",
             "held": "promises that hold",
             "by_seeds": "intervals of the seeds alone that hold (negative control)",
-            "ratio": "true over final_seeds loss, median",
+            "ratio": "true over promised loss, median",
         },
         notes=["Of tables without a recommendation the promise of what came nearest counts, too."],
         timed=False,

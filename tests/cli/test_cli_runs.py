@@ -45,3 +45,12 @@ def test_in_a_pipe_an_entry_is_a_line():
 def test_an_advice_without_a_recommendation_has_no_empty_numbers():
     nothing = Entry(run="runs/" + "a" * 60, kind="advice", verdict="no recommendation")
     assert lines_of([nothing], 60)[-1].strip() == "no recommendation"
+
+
+def test_advice_is_listed_with_its_numbers(call, tmp_path):
+    fixed = ("--batch-size", "32", "--learning-rate", "0.05", "--epochs", "6", "--repeats", "3")
+    assert call("advise", "example:iris", *fixed, "--no-report").status == 0
+    listed = call("runs")
+    assert listed.status == 0 and "can't be read" not in listed.out
+    (entry,) = call("runs", "--json").json
+    assert (entry["kind"], entry["batch_size"], entry["problem"]) == ("advice", 32, "")

@@ -257,7 +257,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
     assert cards == [("64", ""), ("0.12", ""), ("40", "25 to 60")]
     words = Tags(text).words
     for said in (
-        "No significant difference on the same seeds: batch 16, rate 0.06 and batch 128, rate 0.25",
+        "No significant difference from the advised on the same seeds: batch 128, rate 0.25 and batch 16",
         "12 s in this call",
         "as many updates as 33 trainings as advised", "2.1 % of trying everything",
         "Measured noise scale: 45 samples (95 % interval 20 to 90).",

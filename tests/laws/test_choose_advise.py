@@ -9,6 +9,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ import pytest
 import epochal as ep
 from epochal.choose.advice.advice import Advice
 from epochal.choose.advice.advise import advise
+from epochal.choose.advice.builder import standing_flags
 from epochal.choose.search import final_step
+from epochal.choose.search.search import Point
 from epochal.choose.trials.progress import ProgressStep
 from epochal.choose.trials.trial import Interrupted
 from epochal.curves import summarize
@@ -87,6 +90,11 @@ def consistent(advice: Advice) -> None:
     if advice.learning_rate is not None and any(one.learning_rate is not None for one in advice.tried):
         assert advice.learning_rate in {one.learning_rate for one in ours}
     assert ours, "the advised setting cannot be told apart from itself"
+    for one in advice.tried:
+        assert one.tied + one.given_up + one.left_out + one.ahead <= 1 + one.is_reference
+        if one.tied and not one.is_reference and not math.isnan(one.effect[1]):
+            neither = 0.0 if advice.goal == "quality" else 1.0
+            assert one.effect[1] <= neither <= one.effect[2], "the interval leaves no difference out"
     for one in advice.tried:
         middle, low, high = one.value
         assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
@@ -474,3 +482,17 @@ def test_no_figure_of_shares_passes_for_one_in_the_units_of_the_target(relative:
     run = ep.fit(NET, data, epochs=12, progress=False, **options)
     assert ("validation.rmse" in row.metrics) == ("RMSE" in str(run.verdict)) == (relative == "difference")
     assert run.metrics["validation"]["rmse"].mean > 1
+
+
+def test_what_failed_on_fresh_seeds_or_is_better_has_not_no_significant_difference() -> None:
+    one, other, best = (Point(size, None) for size in (8, 16, 32))
+    adviser = SimpleNamespace(confirmed=SimpleNamespace(left_out=(SimpleNamespace(point=one),)))
+
+    def flags(point: Point, **more: bool) -> set[str]:
+        given = {"no_worse": True, "better": False, "few": False} | more
+        return {name for name, holds in standing_flags(adviser, point, best, **given).items() if holds}
+
+    assert flags(one) == flags(one, better=True) == flags(one, few=True) == {"left_out"}
+    assert flags(other) == {"tied"} and flags(other, few=True) == {"given_up"}
+    assert flags(other, better=True) == {"ahead"} and flags(other, no_worse=False) == set()
+    assert flags(best, no_worse=False) == {"tied", "is_reference"}

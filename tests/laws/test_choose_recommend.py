@@ -52,7 +52,9 @@ def compared(
         )
         for name, column in values.items()
     }
-    chosen, same = recommended(rows, outcome, values, accuracy, (1.0 if accuracy else 0.0, baseline))
+    chosen, same = recommended(
+        rows, outcome, outcome.tied, values, accuracy, (1.0 if accuracy else 0.0, baseline)
+    )
     found = made.comparison(
         rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
         best=outcome.best, tied=outcome.tied, margin=outcome.margin, target_value=None, hyperbola=None,

@@ -105,7 +105,11 @@ def _conclude(screen: StudyScreen, found: Advice, line: list[str]) -> None:
 def _choices(found: Advice) -> list[str]:
     rate, epochs = found.learning_rate, found.epochs
     between = epochs.range_in_words(",.0f")
-    where = "" if between.startswith("only") else f"{between}: where four fifths of the repeats are best"
+    where = (
+        ""
+        if not between or between.startswith("only")
+        else f"{between}: where four fifths of the repeats are best"
+    )
     return aligned(
         [
             ("batch size", f"{found.batch_size:,}", ""),
@@ -150,7 +154,9 @@ MARKS = {
     "*": "advised",
     "+": "reference of the differences, not advised",
     "=": "no significant difference",
-    "-": "given up before the seeds that decide",
+    "<": "significantly better in the search, but slower for less than matters",
+    "x": "left out: it failed on fresh seeds",
+    "-": "not among the best few on the first seeds: trained no further, not shown to be worse",
     " ": "no mark: worse",
 }
 """How a setting stands."""
@@ -159,7 +165,10 @@ MARKS = {
 def _mark(found: Advice, one: Tried) -> str:
     if found.advises(one):
         return "*"
-    return "+" if one.is_reference else "=" if one.tied else "-" if one.given_up else " "
+    if one.is_reference:
+        return "+"
+    marks = {"=": one.tied, "x": one.left_out, "<": one.ahead, "-": one.given_up}
+    return next((mark for mark, holds in marks.items() if holds), " ")
 
 
 def _legend(found: Advice) -> list[str]:
@@ -172,6 +181,7 @@ def _legend(found: Advice) -> list[str]:
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)
     if found.goal == "quality":
         lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
+        lines.append("repeats: a few first seeds, or further ones for those that were best on them")
         lines.append("epochs: after so many a setting is read: those that are best for its other repeats")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")

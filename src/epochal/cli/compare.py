@@ -91,7 +91,8 @@ def _conclude(screen: StudyScreen, found: Comparison, line: list[str]) -> None:
         most = found.data["sizes"]["train"]
         if found.hyperbola.estimated and found.hyperbola.critical_batch_size > most:
             meaning = (
-                f"that is more than all {most:,} training samples: up to the full batch, larger ones pay"
+                f"an estimate beyond all {most:,} training samples: up to the full batch, larger batches "
+                "need fewer updates"
             )
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)

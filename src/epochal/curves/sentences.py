@@ -229,7 +229,9 @@ def flat_verdict(
     sign = "little sign of" if rise.significant and rise.effect > 0 else "no sign of"
     if not flat:
         kind = "undecided"
-        shows = f"the {view.displayed_label} shows {sign} overfitting, but"
+        up = "fall" if view.higher_is_better else "rise"
+        small = f"shows {sign} overfitting" if rise.significant else f"has no significant {up}"
+        shows = f"the {view.displayed_label} {small}, but"
         shape = f"{'a rule ended training, and' if view.stopped_early else shows} {room}"
         tip = _tell(view, rise, fall)
     elif view.stopped_early:

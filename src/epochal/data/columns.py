@@ -52,6 +52,16 @@ def called(names: Sequence[str], index: int) -> str:
     return name if name == default_name(index) else f'{default_name(index)} ("{name}")'
 
 
+def called_by_name(names: Sequence[str], index: int) -> str:
+    """A column of new rows, where it need not have the place that it had in training.
+
+    >>> called_by_name(["age", "column 2"], 0), called_by_name(["age", "column 2"], 1)
+    ('column "age"', 'column 2')
+    """
+    name = names[index]
+    return name if name == default_name(index) else f'column "{name}"'
+
+
 def plain_name(name: str) -> str:
     """A name in small letters, stripped, for lookup.
 

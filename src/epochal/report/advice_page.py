@@ -37,7 +37,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
     """The page about an advice as text; `line` is the command that trains with it, by default in Python."""
     reference = next((one for one in advice.tried if one.is_reference), None)
     other = reference is not None and not advice.advises(reference)
-    against = "the reference" if other else "the advised setting"
+    against = reference.text if reference is not None and other else "the advised setting"
     most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
     cost, wanted, best = _GOALS[advice.goal]
     target = "" if advice.goal == "quality" else advice.target_text
@@ -131,7 +131,12 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     advised = advice.advises(one)
     status = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
     shape, text = study_page.STATUSES[status]
-    text = "advised" if advised else "reference, not advised" if one.is_reference else text
+    if advised:
+        text = "advised"
+    elif one.is_reference:
+        text = "reference, not advised"
+    elif one.left_out or one.ahead:
+        text = "left out: failed on fresh seeds" if one.left_out else "better in the search"
     quality = advice.goal == "quality"
     write = duration if advice.goal == "time" else advice.quality.format_value if quality else format_number
     return [

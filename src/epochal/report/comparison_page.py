@@ -62,7 +62,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def _answer(comparison: Comparison, measured: Sequence[Row]) -> dict[str, str]:
-    clear = set(comparison.tied) <= set(comparison.same)
+    clear = set(comparison.tied) <= set(comparison.same) and not comparison.rows[0].diverged
     if not measured:
         sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
     elif comparison.baseline_not_beaten is not None:  # before what is best among them

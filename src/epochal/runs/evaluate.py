@@ -55,7 +55,7 @@ def evaluate(
     if own := ", ".join(run.settings.get("own_metrics", {})):
         notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     if run.task.is_regression and run.repeats > 1 and not run.ensemble:
-        notes.append(f"of the ensemble: {NO_LOSS}")
+        notes.append(f"the ensemble is the mean prediction; {NO_LOSS}")
     outputs = outputs_of(run, dataset, parameters)
     of = _of_numbers if run.task.is_regression else _of_shares
     return Evaluation(

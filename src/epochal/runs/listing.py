@@ -107,7 +107,7 @@ def _study_entry(study: StudyFolder) -> Entry:
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
         if found["recommended"] is False:  # what came nearest is no advice
             return Entry(**common, verdict="no recommendation", settings=len(tried))
-        size, epochs = round(found["batch_size"]["value"]), found["epochs"]["value"]
+        size, epochs = convert_json(int, found["batch_size"], "batch_size"), found["epochs"]["value"]
         best, verdict, settings = found, "advice", len(tried)
         repeats = len(found["quality"]["per_repeat"])
     else:

@@ -68,9 +68,11 @@ class Tried:
     effect                     (middle, low, high) against the reference, by pairs of repeats.
                                For "time", "samples" and "updates": the ratio of the costs.
                                For "quality": the difference of the metrics.
-    tied                       whether it differs from the advised one only by chance, with as many repeats.
+    tied                       whether it has no significant difference from the reference on as many repeats.
     given_up                   whether it was given up before the seeds that decide, not shown to be worse.
     epochs                     for "quality" the epochs that are best for it, after which its value is read.
+    left_out                   whether it failed on the fresh seeds, more often than the advised one.
+    ahead                      whether it is significantly better than the reference, and yet not advised.
     is_reference               whether it is what the others are compared with, which need not be advised.
     """
 
@@ -82,6 +84,8 @@ class Tried:
     effect: tuple[float, float, float]
     tied: bool
     given_up: bool = False
+    left_out: bool = False
+    ahead: bool = False
     epochs: int | None = None
     is_reference: bool = False
 
@@ -218,15 +222,21 @@ class Advice:
         if not self.recommended or len(self.tried) < 2:
             return ""
         best = next((one for one in self.tried if one.is_reference), None)
-        tied = [one.text for one in self.tried if one.tied and one is not best and not self.advises(one)]
+        worse = -1.0 if self.goal == "quality" and self.higher_is_better else 1.0
+        others = [one for one in self.tried if one.tied and one is not best and not self.advises(one)]
+        tied = [one.text for one in sorted(others, key=lambda one: worse * one.value[0])]
         early, found = sum(one.given_up for one in self.tried), list[str]()
+        it = "the advised"
         if best is not None and not self.advises(best):
-            found.append(f"The best of the search was {best.text}, which chose it.")
+            found.append(f"In the search {best.text} was best; fresh seeds decided for the advised.")
+            it = "that best"
         if tied:
-            found.append(f"No significant difference on the same seeds: {join_names(tied, most=4)}.")
+            found.append(
+                f"No significant difference from {it} on the same seeds: {join_names(tied, most=4)}."
+            )
         if early:
-            others = counted(early, "other setting") if early > 1 else "1 other setting"
-            found.append(f"{others} {'was' if early == 1 else 'were'} given up early, not shown to be worse.")
+            which = "1 other setting was" if early == 1 else f"{early} other settings were"
+            found.append(f"{which} given up early, not shown to be worse.")
         return " ".join(found)
 
     @property
@@ -260,6 +270,8 @@ class Advice:
                 **dict(zip((effect, f"{effect}_low", f"{effect}_high"), one.effect, strict=True)),
                 "tied": one.tied,
                 "given_up": one.given_up,
+                "left_out": one.left_out,
+                "ahead": one.ahead,
                 "epochs": one.epochs,
             }
             for one in self.tried

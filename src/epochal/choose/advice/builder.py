@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     scale = search.cost(point.batch_size)
     spent = expected_running_time(reached, scale)
     effect = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
-    few, tied = len(repeats) < len(shared), point == best or effect[1] <= 1
+    few = len(repeats) < len(shared)
     value = (spent.expected, spent.low, spent.high)
     return Tried(
         *(
@@ -112,10 +113,24 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
             value,
             effect,
         ),
-        tied=tied and not few,
-        given_up=tied and few,
-        is_reference=point == best,
+        **standing_flags(adviser, point, best, no_worse=effect[1] <= 1, better=effect[2] < 1, few=few),
     )
+
+
+def standing_flags(
+    adviser: Adviser, point: Point, best: Point, *, no_worse: bool, better: bool, few: bool
+) -> dict[str, Any]:
+    """How a point stands to the reference, by the interval of the difference."""
+    is_reference = point == best
+    left_out = any(point == one.point for one in adviser.confirmed.left_out)
+    close = is_reference or (no_worse and not left_out)
+    return {
+        "tied": close and not few and not better,
+        "given_up": close and few,
+        "left_out": left_out,
+        "ahead": close and not few and better,
+        "is_reference": is_reference,
+    }
 
 
 def _by_quality(adviser: Adviser, point: Point) -> Tried:
@@ -141,17 +156,18 @@ def _by_quality(adviser: Adviser, point: Point) -> Tried:
     epochs = None if scores.diverged(point, repeats) else scores.epochs(point, repeats)
     constant = float(np.mean([scores.baseline[repeat] for repeat in repeats]))
     useless = scores.sign * (values.mean() - constant) > 0 and not adviser.confirmed.none_beats_baseline
-    close = not useless and epochs is not None and (less <= 0 if scores.sign > 0 else more >= 0)
-    tied = point == best or close
+    if scores.sign > 0:
+        close, better = less <= 0, more < 0
+    else:
+        close, better = more >= 0, less > 0
+    no_worse = bool(close and epochs is not None and not useless)
     made = math.inf if epochs is None else float(epochs * adviser.search.batches(point.batch_size))
     spent = ExpectedRunningTime(made, made, made, 0 if epochs is None else len(repeats), len(repeats))
     ends = (middle, low, high), (difference.mean, less, more)
     return Tried(
         *(point.batch_size, adviser.search.rate_of(point), len(repeats), spent, *ends),
-        tied=bool(tied and not few),
-        given_up=bool(tied and few),
         epochs=epochs,
-        is_reference=point == best,
+        **standing_flags(adviser, point, best, no_worse=no_worse, better=bool(better), few=few),
     )
 
 
@@ -218,8 +234,8 @@ def _notes(adviser: Adviser) -> tuple[str, ...]:
     improving = adviser.confirmed.epoch_advice.improving
     if any(improving):
         notes.append(
-            f"{sum(improving)} of {len(improving)} repeats were still improving at the last epoch that was "
-            "tried: more epochs may be better."
+            f"{sum(improving)} of {len(improving)} repeats {'was' if sum(improving) == 1 else 'were'} still "
+            "improving at the last epoch that was tried: more epochs may be better."
         )
     elif adviser.goal == "quality" and not adviser.confirmed.none_beats_baseline:
         notes.append(

@@ -32,15 +32,17 @@ perfect, or from the baseline if that is nearer. (Arbitrary.)"""
 def recommended(
     rows: Mapping[str, Row],
     outcome: RaceResult,
+    tied_names: Sequence[str],
     values: Mapping[str, Sequence[float]],
     higher_is_better: bool,
     ends: Sequence[float],
 ) -> tuple[str, tuple[str, ...]]:
     """The setting to use, and those that are practically the same as it, itself included.
 
-    `ends` are the best possible value and the baseline; not finite where there is none.
+    `tied_names` are the settings without a significant difference from the best, itself included, and none
+    that fails; `ends` are the best possible value and the baseline; not finite where there is none.
     """
-    best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
+    best, tied = rows[outcome.best], [rows[name] for name in tied_names]
     chosen, sign = best, -1.0 if higher_is_better else 1.0
     if best.repeats >= MIN_PAIRS:
         mean = best.quality.mean
@@ -59,12 +61,14 @@ def recommended(
         comparisons=outcome.comparisons,
     )
     alike = {one.b for one in same if one.equivalent} | {chosen.name}
-    return chosen.name, tuple(name for name in outcome.tied if name in alike)
+    return chosen.name, tuple(name for name in tied_names if name in alike)
 
 
 def times_faster(row: Row, other: Row) -> float:
     """How many times faster a setting trains than another one: all epochs or up to the best, what is less."""
-    best_at, others = (one.seconds * max(one.best_epoch.mean, 1) / one.epochs for one in (row, other))
+    best_at, others = (
+        one.seconds * max(one.best_epoch.mean, min(1, one.epochs)) / one.epochs for one in (row, other)
+    )
     return min(other.seconds / row.seconds, others / best_at)
 
 

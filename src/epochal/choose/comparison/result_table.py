@@ -96,10 +96,10 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         perfect = bounds_of(monitor.partition(".")[2], found.runner.base.loss_name)[higher]
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         baseline = float(np.mean(list(constant.values())))
-        chosen, same = recommended(by_name, outcome, values, higher, (perfect, baseline))
         if found.repeats >= MIN_PAIRS:
-            of_use = baseline if not_beaten is None else math.nan
-            tied = _without_failures(tied, by_name, by_name[outcome.best], of_use)
+            useless = baseline if not_beaten is None else 2 * baseline - perfect
+            tied = _without_failures(tied, by_name, by_name[outcome.best], useless)
+        chosen, same = recommended(by_name, outcome, tied, values, higher, (perfect, baseline))
     rows = _sorted(rows, chosen, tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target_value = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -243,16 +243,17 @@ def _baseline_not_beaten(found: ComparisonState, best: str, criteria: Criteria) 
 
 
 def _without_failures(
-    tied: Sequence[str], rows: Mapping[str, Row], best: Row, baseline: float
+    tied: Sequence[str], rows: Mapping[str, Row], best: Row, useless: float
 ) -> tuple[str, ...]:
-    """The tied settings without those that break in some repeats, or do worse than a baseline that is beaten.
+    """The tied settings without those that diverge in some repeats, or are worse than `useless`.
 
-    A loss of 10^9 in one repeat has so large a spread that no test over repeats tells it from any other; one
-    that is not finite is in no mean.
+    That is the baseline, if it is beaten, or else a value as far beyond it as it is from perfect. A loss of
+    10^9 in one repeat has so large a spread that no test over repeats tells it from any other; one that is
+    not finite is in no mean.
     """
 
     def failed(row: Row) -> bool:
-        beyond = (row.quality.mean - baseline) * (best.quality.mean - baseline) < 0
+        beyond = (row.quality.mean - useless) * (best.quality.mean - useless) < 0
         return beyond or row.diverged > best.diverged
 
     return tuple(name for name in tied if not failed(rows[name]))

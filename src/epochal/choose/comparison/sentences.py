@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from epochal.choose.comparison.comparison import Comparison, Row
-from epochal.choose.comparison.recommend import times_faster, within_one_error
+from epochal.choose.comparison.recommend import within_one_error
 from epochal.choose.statistics.paired_statistics import MIN_PAIRS
 from epochal.choose.statistics.time_to_target import format_amount
 from epochal.common.metric_names import constant_of, label_of
@@ -106,7 +106,7 @@ def _against_others(found: Comparison, row: Row) -> list[str]:
             f"no significant difference from {_those(found, unclear)} with {counted(row.repeats, 'repeat')}"
         )
     if row is not best:
-        factor = times_faster(row, best)
+        factor = best.seconds / row.seconds
         times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
         parts.append(f"{times} times faster than {_those(found, [best])}")
     tails: list[str] = []
@@ -121,10 +121,12 @@ def _against_others(found: Comparison, row: Row) -> list[str]:
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
         behind = f"significantly worse than {_those(found, ahead)}"
         tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
-    diverged = [other for other in failed if other.diverged]
-    useless = [other for other in failed if not other.diverged]
+    if row.diverged:
+        tails.append(f"its loss was not finite in {row.diverged} of {counted(row.repeats, 'repeat')}")
+    diverged = [other for other in failed if other.diverged > row.diverged]
+    useless = [other for other in failed if other not in diverged]
     if diverged:
-        tails.append(f"{_those(found, diverged)} did not stay finite in some repeats")
+        tails.append(f"{_those(found, diverged)} diverged in some repeats")
     if useless:
         tails.append(f"{_those(found, useless)} did worse than the baseline on average")
     if tails:

@@ -224,22 +224,18 @@ def _signed_rank(improvement: Floats) -> tuple[float, float]:
 
 @functools.lru_cache(maxsize=4096)
 def probability_interval(wins: int, ties: int, losses: int) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of P(a > b) over the pairs, without drawing any.
+    """The 95 % interval of P(a > b) over the pairs, exact but for ties (Clopper & Pearson 1934).
 
-    A pair is worth 1, 1/2 or 0, so the distribution over all possible resamples is a convolution, and the
-    interval is the one that infinitely many draws would give. Where all pairs agree, resampling cannot
-    vary; the exact interval of a proportion stands in (Clopper & Pearson 1934).
+    A tie counts as half a win, which makes the interval a little too wide.
+
+    >>> [round(end, 2) for end in probability_interval(2, 0, 3)]
+    [0.05, 0.85]
     """
-    pairs = wins + ties + losses
-    if pairs in (wins, losses):
-        bound = 0.025 ** (1 / pairs)
-        return (bound, 1.0) if wins else (0.0, 1 - bound)
-    one = np.array([losses, ties, wins]) / pairs
-    chances = functools.reduce(np.convolve, [one] * pairs)
-    tail = 0.025 + 1e-12  # rounding must not make the two ends differ
-    low = int(np.argmax(np.cumsum(chances) >= tail))
-    high = int(np.argmax(np.cumsum(chances[::-1]) >= tail))
-    return low / (2 * pairs), 1 - high / (2 * pairs)
+    from scipy.special import betaincinv
+
+    won, lost = wins + ties / 2, losses + ties / 2
+    low = 0.0 if won == 0 else float(betaincinv(won, lost + 1, 0.025))
+    return low, 1.0 if lost == 0 else float(betaincinv(won + 1, lost, 0.975))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -75,7 +75,7 @@ def read_table(
 
 
 def form_of(table: pa.Table) -> dict[str, Any]:
-    """How the text of a table was read, as fields of an `Encoder`; none for another source."""
+    """How the text of a table was read, as fields of a `TableEncoder`; none for another source."""
     known = table.schema.metadata or {}
     if b"form" not in known:
         return {}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.text import counted, shortlist
-from epochal.data.columns import called
+from epochal.data.columns import called, called_by_name
 from epochal.data.tables.schema import Column, TableEncoder
 from epochal.data.values.date_forms import compact_form, infer_dates, parse_dates
 from epochal.data.values.missing import (
@@ -61,7 +61,8 @@ def encode(
         for array, column in zip(batch.columns, encoder.columns, strict=True):
             width, name = len(column.raw_names), called(encoder.names, column.index)
             if found := _fill(raw[:, at : at + width], array, column, name, first + start):
-                unseen.setdefault(name, Counter()).update(found)
+                known_as = called_by_name(encoder.names, column.index)
+                unseen.setdefault(known_as, Counter()).update(found)
             at += width
         if not direct:
             block[:, : len(passthrough)] = raw[:, passthrough]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import of_new_data, option
 from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
-from epochal.data.columns import called, has_header, plain_name, reference, resolve
+from epochal.data.columns import called, called_by_name, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
 from epochal.data.files.column_types import Selection, table_of_array
 from epochal.data.files.file_format import unpack
@@ -89,7 +89,8 @@ def newly_missing(table: pa.Table, encoder: TableEncoder, positions: Sequence[in
         instead = "treated as unknown" if unknown else "filled with the median of the training samples"
         first = pc.index(found.is_null(), True).as_py() + 1
         cells = counted(count, f"missing value (row {first:,})", f"missing values (first in row {first:,})")
-        notes.append(f"{called(encoder.names, column.index)} has {cells}, training had none: {instead}.")
+        known_as = called_by_name(encoder.names, column.index)
+        notes.append(f"{known_as} has {cells}, training had none: {instead}.")
     return notes
 
 
@@ -153,7 +154,7 @@ def _read_file(
         return parquet_table(path, unused)
     content = unpack(path, reading.sheet)
     if is_json(content):
-        return read_table(path, reading, drop=unused)
+        return _with_absent_keys(encoder, *read_table(path, reading, drop=unused))
     with naming_sheet(map(of_new_data, content.notes)):
         if reading.missing is None:
             reading = replace(reading, missing=encoder.na_values)
@@ -273,6 +274,24 @@ def targets_of_new(
         form = Column(encoder.target_name, 0, "numeric", number_format=encoder.target_number_format)
         column = pa.chunked_array([plain_numbers(column.combine_chunks(), form, name)])
     return target_numbers(plain_target(column, name, "regression").column, name), []
+
+
+def _with_absent_keys(
+    encoder: TableEncoder, table: pa.Table, notes: tuple[str, ...]
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """JSON lines with the columns that no row has and that had gaps in training: a key is left out there."""
+    known, absent = set(map(plain_name, table.column_names)), list[str]()
+    for column in encoder.columns:
+        if not column.missing or plain_name(column.name) in known:
+            continue
+        kind = {"numeric": pa.float64(), "boolean": pa.bool_()}.get(column.kind, pa.string())
+        before = sum(name in table.column_names for name in encoder.names[: column.index])
+        table = table.add_column(before, column.name, pa.nulls(len(table), kind))
+        absent.append(column.name)
+    if absent and len(absent) == len(encoder.columns):
+        return table.drop_columns(absent), notes  # another table, which is refused as such
+    is_in = f"column {shortlist(absent)} is" if len(absent) == 1 else f"columns {shortlist(absent)} are"
+    return table, (*notes, f"{is_in} in no row: missing values.") if absent else notes
 
 
 def match_columns(

@@ -123,7 +123,11 @@ def advice_html(found: Advice) -> str:
     rows = [("batch size", f"{found.batch_size:,}", "")]
     rows += [] if found.learning_rate is None else [("learning rate", f"{found.learning_rate:.4g}", "")]
     between = epochs.range_in_words(",.0f")
-    where = "" if between.startswith("only") else f"{between}: where four fifths of the repeats are best"
+    where = (
+        ""
+        if not between or between.startswith("only")
+        else f"{between}: where four fifths of the repeats are best"
+    )
     rows.append(("epochs", f"{epochs.value:,.0f}", "; ".join(filter(None, (where, epochs.note)))))
     return view(
         heading(

@@ -110,7 +110,7 @@ def _limits(
     found: Comparison, ax: Axes, starts: Sequence[float], lows: Sequence[float], ends: Sequence[float]
 ) -> None:
     """Limits from the starting losses to the best; a curve far above its start is cut off."""
-    if found.higher_is_better:
+    if found.higher_is_better or not lows:
         return
     bottom, top = min(lows), max(*starts, *ends)
     top = min(top, 1.25 * float(np.median(starts)))
