@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from epochal.choose.trials.fairness import (
 )
 from epochal.choose.trials.timing import measure
 from epochal.choose.trials.trial import Interrupted, TrialStopping
+from epochal.curves import Curves
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)
@@ -506,7 +508,8 @@ def test_nothing_is_recommended_where_no_loss_was_finite():
     assert "fit(" not in found._repr_html_()
     with pytest.raises(ep.Refusal, match="nothing is recommended"):
         _ = found.options
-    assert found.report(Path(tempfile.mkdtemp()) / "page.html").exists()
+    folder = Path(tempfile.mkdtemp())
+    assert found.report(folder / "page.html").exists() and found.plot(folder / "figure.png")
 
 
 def test_on_noise_the_answer_begins_with_the_baseline_that_nothing_beats():
@@ -553,6 +556,10 @@ def test_noise_that_is_judged_by_accuracy_beats_no_baseline(fixed: bool) -> None
     assert beaten <= 1
 
 
+def scaled(curves: Curves, factor: float) -> Curves:
+    return replace(curves, columns={name: factor * one for name, one in curves.columns.items()})
+
+
 def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
     """One repeat that is far off widens every interval, and one that is not finite is in no mean."""
     random = np.random.default_rng(3)
@@ -561,6 +568,8 @@ def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
     labels = (rows[:, 0] + 0.5 * random.normal(size=200) > 0).astype(int)
     found = ep.compare(ep.MLP(16), rows, labels, learning_rate=[0.05, 8], repeats=3, **shared)
     good, collapsed = found.rows
+    far = {**found.curves, collapsed.name: scaled(found.curves[collapsed.name], 1e25)}
+    assert replace(found, curves=far).plot(Path(tempfile.mkdtemp()) / "figure.png")
     assert good.learning_rate == 0.05 and collapsed.quality.mean > 2 > good.quality.mean
     assert collapsed.difference.better is None and collapsed.name not in found.tied
     assert "rate 8 did worse than the baseline on average" in found.answer

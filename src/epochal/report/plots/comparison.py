@@ -62,7 +62,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
 
 
 def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
-    ends, starts, lows = [], [], []
+    ends, marks, starts, lows = [], [], [], []
     words = found.budget.split()
     unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
     unit = unit if unit in ("samples", "updates", "seconds") else "epochs"  # in which settings are equal
@@ -86,7 +86,7 @@ def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
         if marker:
             last = int(np.flatnonzero(np.isfinite(mean))[-1])
             ends.append((float(mean[last]), row.name, color))
-            ax.plot(along[last], mean[last], marker, color=color, markersize=6, zorder=5, clip_on=False)
+            marks.append((float(along[last]), float(mean[last]), marker, color))
         if np.isfinite(row.best_epoch.mean):
             values = mean[np.isfinite(mean)]
             starts.append(float(values[0]))
@@ -94,6 +94,11 @@ def _curves(found: Comparison, ax: Axes, look: parts.Style, inks: Inks) -> None:
     if not ends:
         return
     _limits(found, ax, starts, lows, [value for value, _, _ in ends])
+    bottom, top = ax.get_ylim()  # a curve that ends far outside is marked at the edge
+    ends = [(min(max(value, bottom), top), name, color) for value, name, color in ends]
+    for at, value, marker, color in marks:
+        value = min(max(value, bottom), top)
+        ax.plot(at, value, marker, color=color, markersize=6, zorder=5, clip_on=False)
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
