@@ -31,5 +31,7 @@ def test_a_key_that_no_new_row_has_is_missing_as_in_training(tmp_path: Path) -> 
     assert any('column "remark" is in no row' in note for note in found.notes), found.notes
     with_null = run.predict(lines(tmp_path / "null.jsonl", [{**row, "remark": None} for row in new]))
     assert np.array_equal(found.probabilities, with_null.probabilities)
+    with pytest.raises(ep.Refusal, match='Is "remarks" the first of them'):
+        run.predict(lines(tmp_path / "renamed.jsonl", [{**row, "remarks": "door open"} for row in new]))
     with pytest.raises(ep.Refusal, match='lacks "x"'):
         run.predict(lines(tmp_path / "other.jsonl", [{"remark": "door open"}]))

@@ -222,7 +222,7 @@ def test_new_files_may_miss_values_that_training_had(german):
     found = transform(trained.encoder, frame.assign(Maß=size, Tag=day, Stadt=None))
     assert np.isnan(found.inputs[0, 1])
     said(found, '"k.A." (row 1) is read as missing', '"unbekannt" (row 1) is read as missing')
-    said(found, 'column "Stadt" has 60 missing values (first in row 1)', "treated as unknown")
+    said(found, 'column 4 ("Stadt") has 60 missing values (first in row 1)', "treated as unknown")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import optax
 import pandas as pd
@@ -580,6 +582,18 @@ def test_a_setting_that_fails_has_not_no_significant_difference() -> None:
     noise = ep.compare(ep.MLP(16), rows, coins, learning_rate=[0.01, 8], repeats=3, **shared)
     assert noise.baseline_not_beaten is not None and "No setting is shown to beat" in noise.answer
     assert "no significant difference" not in noise.answer and len(noise.tied) == 1
+    assert "the best mean" in noise.answer and "rate 8 did far worse than the baseline" in noise.answer
+
+    def cost(outputs: Any, targets: Any) -> Any:
+        return (jax.nn.softplus(outputs[:, 0]) - targets * outputs[:, 0]).mean()
+
+    own = {
+        **shared,
+        "metrics": [ep.metric(cost, greater_is_better=False)],
+        "monitor": "validation.cost",
+    }
+    noise = ep.compare(ep.MLP(16), rows, coins, learning_rate=[0.01, 8], repeats=3, **own)
+    assert len(noise.tied) == 1 and "no significant difference" not in noise.answer
 
     wide = ep.compare(ep.MLP(16), rows, labels, learning_rate=[0.05, 8], repeats=3, margin=1e9, **shared)
     assert wide.recommended == good.name and set(wide.same) <= set(wide.tied) == {good.name}

@@ -38,8 +38,11 @@ def test_functions_have_embeddings_too_and_are_loaded_with_them(tmp_path):
     run = ep.fit(model, (TABLE, "y"), validation=(other, "y"), epochs=2, **OPTIONS)
     assert run.fitted[0].best.params["model"]["w"].shape == (1 + 4, 1)
     notes = " ".join(run.data["notes"])
-    assert 'validation data: column "city" has 1 value not seen in training ("elsewhere") in 20 rows' in notes
-    assert 'validation data: column "x" has 20 missing values (first in row 2)' in notes
+    assert (
+        'validation data: column 1 ("city") has 1 value not seen in training ("elsewhere") in 20 rows'
+        in notes
+    )
+    assert 'validation data: column 2 ("x") has 20 missing values (first in row 2)' in notes
     run.save(tmp_path / "run")
     again = ep.load(tmp_path / "run", model=model)
     np.testing.assert_array_equal(again.predict(TABLE).values, run.predict(TABLE).values)

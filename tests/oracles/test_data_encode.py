@@ -143,7 +143,7 @@ def test_unseen_categories_are_counted_and_say_nothing(frame):
     encoded = transform(found.encoder, new)
     at = [i for i, name in enumerate(found.features) if name.startswith("color=")]
     assert encoded.inputs[0, at].tolist() == [0, 0, 0, 0]
-    assert 'column "color" has 1 value not seen in training ("pink") in 2 rows' in encoded.raw_notes[0]
+    assert 'column 3 ("color") has 1 value not seen in training ("pink") in 2 rows' in encoded.raw_notes[0]
 
 
 def test_new_files_without_header_match_by_count(tmp_path):

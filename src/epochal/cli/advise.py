@@ -154,9 +154,9 @@ MARKS = {
     "*": "advised",
     "+": "reference of the differences, not advised",
     "=": "no significant difference",
-    "<": "significantly better in the search, but slower for less than matters",
+    "<": "significantly better in the search, and not advised",
     "x": "left out: it failed on fresh seeds",
-    "-": "not among the best few on the first seeds: trained no further, not shown to be worse",
+    "-": "trained on fewer seeds and given up, not shown to be worse",
     " ": "no mark: worse",
 }
 """How a setting stands."""
@@ -181,7 +181,7 @@ def _legend(found: Advice) -> list[str]:
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)
     if found.goal == "quality":
         lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
-        lines.append("repeats: a few first seeds, or further ones for those that were best on them")
+        lines.append("repeats: on a few first seeds, or on further ones for those that did best there")
         lines.append("epochs: after so many a setting is read: those that are best for its other repeats")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")

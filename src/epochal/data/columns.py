@@ -52,14 +52,16 @@ def called(names: Sequence[str], index: int) -> str:
     return name if name == default_name(index) else f'{default_name(index)} ("{name}")'
 
 
-def called_by_name(names: Sequence[str], index: int) -> str:
-    """A column of new rows, where it need not have the place that it had in training.
+def called_at(names: Sequence[str], index: int, position: int) -> str:
+    """A training column in a table where it is at `position`: by its name alone where that is another place.
 
-    >>> called_by_name(["age", "column 2"], 0), called_by_name(["age", "column 2"], 1)
-    ('column "age"', 'column 2')
+    >>> called_at(["age", "height"], 1, 1), called_at(["age", "height"], 1, 0)
+    ('column 2 ("height")', 'column "height"')
     """
     name = names[index]
-    return name if name == default_name(index) else f'column "{name}"'
+    if index == position:
+        return called(names, index)
+    return default_name(position) if name == default_name(index) else f'column "{name}"'
 
 
 def plain_name(name: str) -> str:

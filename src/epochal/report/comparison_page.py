@@ -210,7 +210,7 @@ def _status(row: Row, comparison: Comparison) -> Cell:
     elif found == "tied" and row.name in comparison.same:
         text = "practically the same"
     elif found == "worse":
-        text = failure(row) or text
+        text = failure(comparison, row) or text
     lost = row.dropped
     why = "" if lost is None else f"after {counted(lost.after, 'repeat')}: {lost.reason}"
     return Cell(f"{shape} {text}", why, str(list(study_page.STATUSES).index(found)), "stand")

@@ -188,7 +188,7 @@ def logits_of(probabilities: Floats, task: Task) -> Floats:
     return logits - np.log(np.maximum(1 - probabilities, 1e-300)) if task.is_multilabel else logits
 
 
-NO_LOSS = "it has no loss, since each repeat standardizes the target by its own training rows."
+NO_LOSS = "it has no loss: the losses of the repeats are on scales of their own."
 """What is said of the ensemble of a regression."""
 
 

@@ -225,11 +225,12 @@ class Advice:
         worse = -1.0 if self.goal == "quality" and self.higher_is_better else 1.0
         others = [one for one in self.tried if one.tied and one is not best and not self.advises(one)]
         tied = [one.text for one in sorted(others, key=lambda one: worse * one.value[0])]
-        early, found = sum(one.given_up for one in self.tried), list[str]()
+        early = sum(one.given_up and not self.advises(one) for one in self.tried)
+        found = list[str]()
         it = "the advised"
         if best is not None and not self.advises(best):
-            found.append(f"In the search {best.text} was best; fresh seeds decided for the advised.")
-            it = "that best"
+            found.append(f"The search had chosen {best.text}; fresh seeds decided for the advised.")
+            it = "that one"
         if tied:
             found.append(
                 f"No significant difference from {it} on the same seeds: {join_names(tied, most=4)}."
@@ -270,6 +271,7 @@ class Advice:
                 **dict(zip((effect, f"{effect}_low", f"{effect}_high"), one.effect, strict=True)),
                 "tied": one.tied,
                 "given_up": one.given_up,
+                "is_reference": one.is_reference,
                 "left_out": one.left_out,
                 "ahead": one.ahead,
                 "epochs": one.epochs,

@@ -103,6 +103,8 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
     spent = expected_running_time(reached, scale)
     effect = running_time_ratio(reached, search.reached(best, repeats), scale, search.cost(best.batch_size))
     few = len(repeats) < len(shared)
+    diverged = any(search.results[point][repeat].diverged for repeat in repeats)
+    no_worse = effect[1] <= 1 and spent.reached > 0 and not diverged
     value = (spent.expected, spent.low, spent.high)
     return Tried(
         *(
@@ -113,7 +115,7 @@ def _by_cost(adviser: Adviser, point: Point) -> Tried:
             value,
             effect,
         ),
-        **standing_flags(adviser, point, best, no_worse=effect[1] <= 1, better=effect[2] < 1, few=few),
+        **standing_flags(adviser, point, best, no_worse=no_worse, better=effect[2] < 1, few=few),
     )
 
 
@@ -125,7 +127,7 @@ def standing_flags(
     left_out = any(point == one.point for one in adviser.confirmed.left_out)
     close = is_reference or (no_worse and not left_out)
     return {
-        "tied": close and not few and not better,
+        "tied": close and not few and not better and not left_out,
         "given_up": close and few,
         "left_out": left_out,
         "ahead": close and not few and better,

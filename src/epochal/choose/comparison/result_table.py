@@ -97,7 +97,8 @@ def concluded(found: ComparisonState, seconds: float) -> Comparison:
         constant = baselines(found.runner, [trial.repeat for trial in found.trials[outcome.best]])
         baseline = float(np.mean(list(constant.values())))
         if found.repeats >= MIN_PAIRS:
-            useless = baseline if not_beaten is None else 2 * baseline - perfect
+            away = abs(baseline - perfect) if math.isfinite(perfect) else abs(baseline)
+            useless = baseline + (0.0 if not_beaten is None else -away if higher else away)
             tied = _without_failures(tied, by_name, by_name[outcome.best], useless)
         chosen, same = recommended(by_name, outcome, tied, values, higher, (perfect, baseline))
     rows = _sorted(rows, chosen, tied, higher)
@@ -247,9 +248,9 @@ def _without_failures(
 ) -> tuple[str, ...]:
     """The tied settings without those that diverge in some repeats, or are worse than `useless`.
 
-    That is the baseline, if it is beaten, or else a value as far beyond it as it is from perfect. A loss of
-    10^9 in one repeat has so large a spread that no test over repeats tells it from any other; one that is
-    not finite is in no mean.
+    That is the baseline, if it is beaten, or else a value as far beyond it as it is from perfect (or from 0).
+    A loss of 10^9 in one repeat has so large a spread that no test over repeats tells it from any other; one
+    that is not finite is in no mean.
     """
 
     def failed(row: Row) -> bool:

@@ -94,11 +94,11 @@ def _against_others(found: Comparison, row: Row) -> list[str]:
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
     rest = [other for other in finite if other not in [*same, *unclear]]
-    failed = [other for other in rest if failure(other)]
+    failed = [other for other in rest if failure(found, other)]
     rest = [other for other in rest if other not in failed]
     early = [other for other in rest if other.difference and other.difference.better != best.name]
     worse = [other for other in rest if other not in early]
-    parts = ["the best mean"] if row is best and (same or unclear) else []
+    parts = ["the best mean"] if row is best and (same or unclear or failed) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
     if unclear:
@@ -110,6 +110,8 @@ def _against_others(found: Comparison, row: Row) -> list[str]:
         times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
         parts.append(f"{times} times faster than {_those(found, [best])}")
     tails: list[str] = []
+    if row.diverged:
+        tails.append(f"{row.name} itself diverged in {row.diverged} of {counted(row.repeats, 'repeat')}")
     here = " on these validation samples" if found.same_split else ""
     if worse and row is best:
         parts.append(f"significantly better than {_those(found, worse, of=finite)}{here}")
@@ -121,24 +123,25 @@ def _against_others(found: Comparison, row: Row) -> list[str]:
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
         behind = f"significantly worse than {_those(found, ahead)}"
         tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
-    if row.diverged:
-        tails.append(f"its loss was not finite in {row.diverged} of {counted(row.repeats, 'repeat')}")
     diverged = [other for other in failed if other.diverged > row.diverged]
     useless = [other for other in failed if other not in diverged]
     if diverged:
         tails.append(f"{_those(found, diverged)} diverged in some repeats")
     if useless:
-        tails.append(f"{_those(found, useless)} did worse than the baseline on average")
+        far = "" if found.baseline_not_beaten is None else "far "
+        tails.append(f"{_those(found, useless)} did {far}worse than the baseline on average")
     if tails:
         return ["; ".join([", ".join(parts), *tails] if parts else tails)]
     return parts or ["the only one whose loss stayed finite"]
 
 
-def failure(row: Row) -> str:
+def failure(found: Comparison, row: Row) -> str:
     """Why a setting is not tied with the best one though no test tells them apart; empty if one does."""
     if row.dropped is not None or row.difference is None or row.difference.better is not None:
         return ""
-    return f"not finite in {row.diverged} of {row.repeats}" if row.diverged else "worse than the baseline"
+    if row.diverged > found.row(found.best).diverged:
+        return f"not finite in {row.diverged} of {row.repeats}"
+    return f"{'' if found.baseline_not_beaten is None else 'far '}worse than the baseline"
 
 
 def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:

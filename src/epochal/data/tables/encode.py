@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.text import counted, shortlist
-from epochal.data.columns import called, called_by_name
+from epochal.data.columns import called_at
 from epochal.data.tables.schema import Column, TableEncoder
 from epochal.data.values.date_forms import compact_form, infer_dates, parse_dates
 from epochal.data.values.missing import (
@@ -58,11 +58,10 @@ def encode(
         block = out[start : start + rows]
         raw = block if direct else np.empty((rows, len(encoder.raw_names)), dtype)
         at = 0
-        for array, column in zip(batch.columns, encoder.columns, strict=True):
-            width, name = len(column.raw_names), called(encoder.names, column.index)
+        for array, column, position in zip(batch.columns, encoder.columns, positions, strict=True):
+            width, name = len(column.raw_names), called_at(encoder.names, column.index, position)
             if found := _fill(raw[:, at : at + width], array, column, name, first + start):
-                known_as = called_by_name(encoder.names, column.index)
-                unseen.setdefault(known_as, Counter()).update(found)
+                unseen.setdefault(name, Counter()).update(found)
             at += width
         if not direct:
             block[:, : len(passthrough)] = raw[:, passthrough]
@@ -96,7 +95,7 @@ def encoded_dtype(table: pa.Table, encoder: TableEncoder, positions: Sequence[in
         found = table.column(position)
         if column.kind != "numeric" or pa.types.is_float32(found.type):
             continue
-        name = called(encoder.names, column.index)
+        name = called_at(encoder.names, column.index, position)
         values = to_numbers(plain_numbers(found.combine_chunks(), column, name), name)
         if loses_differences(values[:, None])[0]:
             return np.dtype(np.float64)
@@ -282,7 +281,7 @@ def as_in_training(
     decimal = (table.schema.metadata or {}).get(b"decimal", b"").decode()
     separator, notes = decimal_of_columns(table), list[str]()
     for position, column in zip(positions, encoder.columns, strict=True):
-        cells, name, found = table.column(position), called(encoder.names, column.index), None
+        cells, name, found = table.column(position), called_at(encoder.names, column.index, position), None
         if column.kind == "date":
             found = _dates(cells, column, name)
         elif column.kind == "numeric" and pa.types.is_string(cells.type):

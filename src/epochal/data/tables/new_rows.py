@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from epochal.common.option_text import of_new_data, option
 from epochal.common.text import counted, shortlist
 from epochal.data.arrays.arrays import arrays_of_file
-from epochal.data.columns import called, called_by_name, has_header, plain_name, reference, resolve
+from epochal.data.columns import called, called_at, has_header, plain_name, reference, resolve
 from epochal.data.dataset import Dataset
 from epochal.data.files.column_types import Selection, table_of_array
 from epochal.data.files.file_format import unpack
@@ -89,7 +89,7 @@ def newly_missing(table: pa.Table, encoder: TableEncoder, positions: Sequence[in
         instead = "treated as unknown" if unknown else "filled with the median of the training samples"
         first = pc.index(found.is_null(), True).as_py() + 1
         cells = counted(count, f"missing value (row {first:,})", f"missing values (first in row {first:,})")
-        known_as = called_by_name(encoder.names, column.index)
+        known_as = called_at(encoder.names, column.index, position)
         notes.append(f"{known_as} has {cells}, training had none: {instead}.")
     return notes
 
@@ -281,6 +281,8 @@ def _with_absent_keys(
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """JSON lines with the columns that no row has and that had gaps in training: a key is left out there."""
     known, absent = set(map(plain_name, table.column_names)), list[str]()
+    if known - set(map(plain_name, encoder.names)):
+        return table, notes  # a key with another name may be the one that is absent
     for column in encoder.columns:
         if not column.missing or plain_name(column.name) in known:
             continue
