@@ -223,3 +223,6 @@ def test_progress_in_a_notebook_is_updated_in_place_ten_times_a_second(monkeypat
     assert len(shown) == 2 and 'value="0.2500"' in shown[1]
     assert len(updated) <= 3 and "done" in updated[-1]
     assert all("<img" not in one and "\x1b" not in one for one in (*shown, *updated))
+    notebook.note("about 9 s from here")
+    notebook.close("done in 3 s")
+    assert updated[-1] == "" and "about 9 s" in shown[-2] and "done in 3 s" in shown[-1], "in order of time"

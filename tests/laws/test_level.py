@@ -13,6 +13,7 @@ import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.curves.judgment import GOOD
 from epochal.curves.limits import FLAT as TOLERANCE
+from epochal.curves.statistics import three_digits
 from epochal.stopping import waited
 from epochal.training.scoring import effective_samples
 
@@ -384,3 +385,18 @@ def test_which_rule_waited() -> None:
     assert not waited(both, state)
     state.fired = (True, True)
     assert waited(both, state)
+
+
+def test_the_end_of_the_training_loss_is_that_of_the_picture_where_repeats_stop_early() -> None:
+    rng = np.random.default_rng(0)
+    rows = FLAT * scatter(rng, 5, T.size, 0.01)
+    training = np.tile(0.7 * np.exp(-T / 20), (5, 1)) * (1 + 0.2 * np.arange(5)[:, None])
+    ends = (60, 70, 80, 90, T.size)
+    kept = np.concatenate([np.arange(T.size) < end for end in ends])
+    whole = made(rows, training)
+    coordinates = (getattr(whole, name)[kept] for name in ("repeat", "epoch", "update", "samples", "seconds"))
+    curves = Curves(*coordinates, {name: column[kept] for name, column in whole.columns.items()})
+    verdict = judge(curves, **KNOWN, settings=SQUARES)
+    mean = curves.summary("train.loss").mean
+    shown = three_digits(float(mean[np.isfinite(mean)][-1]))
+    assert f"ends far lower ({shown};" in verdict.sentence, (shown, verdict.sentence)

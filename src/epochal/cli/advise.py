@@ -156,8 +156,8 @@ MARKS = {
     "=": "no significant difference",
     "<": "significantly better in the search, and not advised",
     "x": "left out: it failed on fresh seeds",
-    "-": "trained on fewer seeds and given up, not shown to be worse",
-    " ": "no mark: worse",
+    "-": "given up after the first seeds, not shown to be worse",
+    " ": "no mark: worse, no better than the baseline, or diverged",
 }
 """How a setting stands."""
 
@@ -181,7 +181,7 @@ def _legend(found: Advice) -> list[str]:
     against = "the advised" if reference is None or found.advises(reference) else _name(reference)
     if found.goal == "quality":
         lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
-        lines.append("repeats: on a few first seeds, or on further ones for those that did best there")
+        lines.append("repeats: on the first seeds for what was given up, on further ones for the rest")
         lines.append("epochs: after so many a setting is read: those that are best for its other repeats")
     else:
         lines.append(f"reached: repeats that reached the target; relative: to {against}")

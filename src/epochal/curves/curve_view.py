@@ -52,8 +52,12 @@ class CurveView:
     @cached_property
     def training(self) -> Floats | None:
         """The training loss, at fixed parameters if it was measured so; shape (repeats, points)."""
-        values = self._measured("train.loss")
-        return self._measured("train.running_loss") if values is None else values
+        return self._measured(self.training_name)
+
+    @property
+    def training_name(self) -> str:
+        """The name of that loss."""
+        return "train.running_loss" if self._measured("train.loss") is None else "train.loss"
 
     def _measured(self, name: str) -> Floats | None:
         column = self.curves.columns.get(name)
@@ -255,6 +259,11 @@ class CurveView:
         mean = self.curves.summary(self.displayed).mean
         last = int(np.flatnonzero(np.isfinite(mean))[-1])
         return float(self.epochs[last]), float(mean[last])
+
+    def end_in_picture(self, name: str) -> float:
+        """The last value of a curve's mean, as in a picture."""
+        mean = self.curves.summary(name).mean
+        return float(mean[np.isfinite(mean)][-1])
 
     @property
     def end_over_best(self) -> float:

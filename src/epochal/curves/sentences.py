@@ -11,7 +11,7 @@ from epochal.curves import limits
 from epochal.curves.baseline_test import BaselineTest
 from epochal.curves.curve_view import CurveView, percent
 from epochal.curves.judgment import Verdict
-from epochal.curves.statistics import Floats, ending, three_digits
+from epochal.curves.statistics import Floats, three_digits
 from epochal.curves.trend_tests import Difference
 
 _COUNTS = (
@@ -282,7 +282,7 @@ def _far_apart(view: CurveView) -> str:
     """What a training loss below a quarter of the validation loss means."""
     if view.metric != "validation.loss" or view.training is None or view.minimized is None:
         return ""
-    train, held_out = (ending(one, 1) for one in (view.training, view.minimized))
+    train, held_out = map(view.end_in_picture, (view.training_name, view.metric))
     if not 0 <= 4 * train < held_out:
         return ""
     return (
@@ -309,12 +309,12 @@ def _room(view: CurveView, rise: Difference, fall: Difference) -> str:
         swings = max(fall.reversed_rise, rise.reversed_rise)
         room.append(f"swings of {view.in_words(swings, rise.loss_at_minimum)}")
     if not math.isfinite(rise.upper_bound):
-        room.append(f"a {up} of any size")
+        room.append(f"a {up} of unknown size")
     elif rise.upper_bound > 0:
         room.append(f"a {up} of up to {view.in_words(rise.upper_bound, rise.loss_at_minimum)}")
     pace = "in twice the epochs at this pace"
     if not math.isfinite(fall.upper_bound):
-        room.append(f"a {down} of any size")
+        room.append(f"a {down} of unknown size")
     elif fall.upper_bound > 0 and (view.higher_is_better or fall.loss_at_minimum <= 0):
         room.append(f"a {down} of up to {three_digits(fall.upper_bound)} {pace}")
     elif fall.upper_bound > 0:

@@ -26,7 +26,7 @@ from epochal.models import bounds_of
 from epochal.training.describe import describe_data, environment
 
 GRID_RATES = 9  # rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2
-GRID_EPOCHS = 100  # its epochs, or the advised number if that is larger
+GRID_EPOCHS = 100  # its epochs, if so many may be tried, or the advised number if that is larger
 
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing.
@@ -241,8 +241,8 @@ def _notes(adviser: Adviser) -> tuple[str, ...]:
         )
     elif adviser.goal == "quality" and not adviser.confirmed.none_beats_baseline:
         notes.append(
-            "The repeats went on until they no longer improved. The verdict on one training sees one curve "
-            "only, and may still suggest more epochs."
+            "The repeats went on until they no longer improved. The verdict on a training sees its own "
+            "curves only, and may still suggest more epochs."
         )
     sizes = sorted({point.batch_size for point in adviser.search.results})
     if adviser.best.batch_size in (1, adviser.runner.base.plan.positions_per_epoch) and len(sizes) > 1:
@@ -252,7 +252,7 @@ def _notes(adviser: Adviser) -> tuple[str, ...]:
 
 def _cost(adviser: Adviser, updates: int) -> AdviceUsage:
     runner, repeats, sizes = adviser.runner, len(adviser.search_seeds), adviser.possible
-    length = max(GRID_EPOCHS, adviser.confirmed.epoch_advice.epochs)
+    length = max(min(GRID_EPOCHS, adviser.epochs), adviser.confirmed.epoch_advice.epochs)
     rates = 1 if adviser.best.exponent is None else GRID_RATES
     grid = sum(map(adviser.search.batches, sizes)) * length * rates * repeats
     return AdviceUsage(
@@ -381,6 +381,7 @@ def final_notes(found: Confirmed) -> list[str]:
         rate = "" if one.point.exponent is None else f", learning rate {rate_at(one.point.exponent):g}"
         notes.append(
             f"Batch size {one.point.batch_size:,}{rate} came out ahead, but {one.failures} of "
-            f"{one.looked_at} fresh seeds diverged or ended worse than the baseline: it was left out."
+            f"{one.looked_at} fresh seeds (those of the estimate, and more that look for rare failures) "
+            "diverged or ended worse than the baseline: that setting was left out."
         )
     return notes

@@ -60,6 +60,9 @@ class Notebook(Display):
         )
 
     def note(self, words: str) -> None:
+        if self._handle is not None:  # what follows is shown below the note
+            self._handle.update(self._html(""))
+            self._handle = None
         self._display(self._html(f"<div>{_text(words)}</div>"))
 
     def close(self, last: str = "") -> None:
