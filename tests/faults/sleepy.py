@@ -8,6 +8,7 @@ The file `asleep` appears once a device waits for it; SLEEP_AT says at which cal
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from itertools import count
@@ -17,6 +18,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell starts in the background ignores Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CALLS = count(1)
 AT = int(os.environ.get("SLEEP_AT", "1"))

@@ -21,11 +21,7 @@ def interrupted(command, folder, signals=2, sleep_at=1):
     paths = os.pathsep.join([str(HERE), *(path for path in sys.path if path)])
     surroundings = {**os.environ, "PYTHONPATH": paths, "SLEEP_AT": str(sleep_at)}
     command = [sys.executable, *command]
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    with subprocess.Popen(
-        command, cwd=folder, env=surroundings, stdout=-1, stderr=-1, text=True, **listening
-    ) as running:
+    with subprocess.Popen(command, cwd=folder, env=surroundings, stdout=-1, stderr=-1, text=True) as running:
         try:
             until = time.monotonic() + 2 * TIMEOUT
             while not (folder / "asleep").exists():
