@@ -54,7 +54,7 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
             np.testing.assert_array_equal(a, b)
     outcome = one.outcomes[0]
     assert outcome.stopped == (
-        "the source ran dry after 1,620 samples: 102 updates, 1.02 epochs of 100 updates"
+        "the source ended after 1,620 samples: 102 updates, 1.02 epochs of 100 updates"
     )
     assert outcome.updates == 102
     plan = plan_received(one)
@@ -66,7 +66,7 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
     assert (one.data["samples"], one.data["sizes"]["train"]) == (1620, 1620)
 
     dropped = ep.fit(MODEL, samples(count), remainder="drop", **OPTIONS)
-    assert dropped.outcomes[0].stopped.startswith("the source ran dry after 1,616 samples: 101 updates")
+    assert dropped.outcomes[0].stopped.startswith("the source ended after 1,616 samples: 101 updates")
     ended = ep.fit(MODEL, samples(3000), epochs=1, **OPTIONS)
     assert (ended.outcomes[0].updates, ended.outcomes[0].stopped) == (100, "all 1 epochs done")
 
@@ -92,7 +92,7 @@ def test_an_epoch_is_a_number_of_updates_and_trace_knows_each_sample(tmp_path: P
 
 
 def test_a_source_too_short_for_a_batch_ends_in_a_sentence() -> None:
-    with pytest.raises(DataFailed, match="ran dry before it had filled a batch of 16 samples"):
+    with pytest.raises(DataFailed, match="ended before it had filled a batch of 16 samples"):
         ep.fit(MODEL, samples(10), remainder="drop", **OPTIONS)
 
 

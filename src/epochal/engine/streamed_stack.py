@@ -183,11 +183,11 @@ class StreamedRepeatStack(BaseRepeatStack):
         assert per is not None
         if not self.update:
             raise DataFailed(
-                f"the source ran dry before it had filled a batch of {int(self.plan.batch_size):,} samples, "
+                f"the source ended before it had filled a batch of {int(self.plan.batch_size):,} samples, "
                 'and `remainder="drop"` leaves out the rest. Use a smaller batch_size, or `remainder="keep"`.'
             )
         self.end_reason = (
-            f"the source ran dry after {self.samples:,} samples: {self.update:,} updates, "
+            f"the source ended after {self.samples:,} samples: {self.update:,} updates, "
             f"{self.update / per:g} epochs of {per:,} updates"
         )
         self.last_update = self.update
@@ -294,6 +294,6 @@ def _skip(next_samples: prefetch.NextSamples, samples: int) -> None:
         taken = len(next_samples(min(samples, 4096))[0])
         if not taken:
             raise DataFailed(
-                f"the source ran dry {samples:,} samples before the point where the training goes on."
+                f"the source ended {samples:,} samples before the point where the training goes on."
             )
         samples -= taken
